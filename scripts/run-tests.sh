@@ -1,0 +1,146 @@
+#!/bin/bash
+# Run cmocka test programs in turn and close as one cmocka run would.
+#
+#   scripts/run-tests.sh PROGRAM... [--broker PROGRAM...]
+#
+# The programs after --broker get a real Kafka broker, started once, in WEIR_TEST_BROKER (HOST:PORT); set that variable to
+# test against a broker of your own. All programs get a TMPDIR that is removed at the end.
+#
+# A line per program; the whole output only of those that fail. A program fails when a test of it fails, when it exits
+# non-zero, prints no closing line, or takes longer than TEST_TIMEOUT seconds (600). A skipped test is a failure too,
+# unless tests/skips.txt names it (a line each: PROGRAM TEST REASON).
+set -uo pipefail
+
+root=$(cd "$(dirname "$0")/.." && pwd)
+build=${WEIR_BUILD:-$root/build}
+limit=${TEST_TIMEOUT:-600}
+run=0 passed=0
+failed=() skipped=()
+child= broker=
+
+tmp=$(mktemp -d "${TMPDIR:-/tmp}/weir-test.XXXXXX")
+export TMPDIR=$tmp/tmp
+mkdir -p "$TMPDIR"
+
+cleanup() {
+    [ -z "$child" ] || kill -KILL -- "-$child" 2>/dev/null
+    [ -z "$broker" ] || "$root/tests/broker/stop.sh" "$broker"
+    rm -rf "$tmp"
+}
+trap cleanup EXIT
+trap 'exit 130' HUP INT TERM
+
+# So that a sanitizer's finding ends the program (and so counts), and what librdkafka does without TSan's knowledge does not.
+export ASAN_OPTIONS="detect_leaks=1:detect_stack_use_after_return=1:${ASAN_OPTIONS:-}"
+export UBSAN_OPTIONS="print_stacktrace=1:halt_on_error=1:${UBSAN_OPTIONS:-}"
+export LSAN_OPTIONS="suppressions=$root/tests/lsan.supp:print_suppressions=0:${LSAN_OPTIONS:-}"
+export TSAN_OPTIONS="suppressions=$root/tests/tsan.supp:halt_on_error=1:second_deadlock_stack=1:${TSAN_OPTIONS:-}"
+# gcc 12's TSan cannot place its shadow memory where the kernel randomises addresses with more bits than it knows.
+launcher=()
+if [ "${SAN:-}" = thread ] && setarch -R true 2>/dev/null; then
+    launcher=(setarch -R)
+fi
+
+# number LOG PATTERN: the sum of the numbers that the pattern's group catches in the log.
+number() {
+    sed -nE "s/$2/\\1/p" "$1" | awk '{n += $1} END {print n + 0}'
+}
+
+# names LOG WORD: the tests that cmocka's closing lines list as FAILED or SKIPPED.
+names() {
+    awk -v start="^\\[ +$2 +\\] [0-9]+ test\\(s\\), listed below:" -v line="^\\[ +$2 +\\] " '
+        $0 ~ start {on = 1; next}
+        on && $0 ~ line {sub(line, ""); print; next}
+        {on = 0}' "$1"
+}
+
+may_skip() {
+    [ -e "$root/tests/skips.txt" ] && awk '!/^#/ {print $1, $2}' "$root/tests/skips.txt" | grep -qxF "$1 $2"
+}
+
+start_broker() {
+    [ -z "${WEIR_TEST_BROKER:-}" ] || return 0
+    broker=$tmp/broker
+    if ! "$root/tests/broker/start.sh" "$broker"; then
+        failed+=("tests/broker/start.sh (the broker did not start)")
+        return 1
+    fi
+    WEIR_TEST_BROKER=$(cat "$broker/bootstrap")
+    # For the tests that end and restart it.
+    export WEIR_TEST_BROKER WEIR_TEST_BROKER_DIR=$broker
+}
+
+run_program() {
+    local program=$1 name log status began seconds bad count
+    name=${program#"$build"/} name=${name#build/} name=${name#tests/}
+    log=$tmp/log
+    bad=${#failed[@]}
+    began=$(date +%s%N)
+    # timeout leads a process group of its own: what a test that died left running ends with it.
+    timeout --kill-after=10 "$limit" "${launcher[@]}" "$program" >"$log" 2>&1 </dev/null &
+    child=$!
+    wait "$child" 2>/dev/null
+    status=$?
+    kill -KILL -- "-$child" 2>/dev/null
+    child=
+    seconds=$(awk -v ns=$(($(date +%s%N) - began)) 'BEGIN {printf "%.1f", ns / 1e9}')
+
+    count=$(number "$log" '^\[={10}\] ([0-9]+) test\(s\) run\..*')
+    run=$((run + count))
+    passed=$((passed + $(number "$log" '^\[  PASSED  \] ([0-9]+) test\(s\)\..*')))
+    while IFS= read -r test; do
+        failed+=("$name: $test")
+    done < <(names "$log" FAILED)
+    while IFS= read -r test; do
+        skipped+=("$name: $test")
+        may_skip "$name" "$test" || failed+=("$name: $test (skipped)")
+    done < <(names "$log" SKIPPED)
+    if [ ${#failed[@]} -eq "$bad" ]; then
+        local why=
+        if [ "$status" -eq 124 ] || [ "$status" -eq 137 ]; then
+            why="did not end within $limit s"
+        elif [ "$status" -ne 0 ]; then
+            why="exited with status $status"
+        elif [ "$count" -eq 0 ]; then
+            why="ran no test"
+        fi
+        if [ -n "$why" ]; then
+            failed+=("$name ($why)")
+            run=$((run + 1))
+        fi
+    fi
+
+    if [ ${#failed[@]} -eq "$bad" ]; then
+        printf 'ok      %-48s %4d tests %7s s\n' "$name" "$count" "$seconds"
+    else
+        printf 'FAILED  %-48s %4d tests %7s s; its whole output:\n' "$name" "$count" "$seconds"
+        sed 's/^/    | /' "$log"
+        printf 'end of %s (exit status %d)\n' "$name" "$status"
+    fi
+}
+
+for argument; do
+    if [ "$argument" = --broker ]; then
+        # The last argument: nothing wants the broker.
+        [ "${!#}" = --broker ] && break
+        start_broker || break
+        continue
+    fi
+    run_program "$argument"
+done
+
+if [ $run -eq 0 ] && [ ${#failed[@]} -eq 0 ]; then
+    failed+=("no test was run")
+fi
+printf '[==========] %d test(s) run.\n' $run
+printf '[  PASSED  ] %d test(s).\n' $passed
+if [ ${#skipped[@]} -gt 0 ]; then
+    printf '[  SKIPPED ] %d test(s), listed below:\n' ${#skipped[@]}
+    printf '[  SKIPPED ] %s\n' "${skipped[@]}"
+fi
+if [ ${#failed[@]} -gt 0 ]; then
+    printf '[  FAILED  ] %d test(s), listed below:\n' ${#failed[@]}
+    printf '[  FAILED  ] %s\n' "${failed[@]}"
+    printf '\n %d FAILED TEST(S)\n' ${#failed[@]}
+    exit 1
+fi
