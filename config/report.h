@@ -1,0 +1,31 @@
+/*
+ * Mistakes in a config, all of them, each with its place: `file:line:col: path: what was expected, what was found`, the source line and a caret.
+ */
+#ifndef WEIR_CONFIG_REPORT_H
+#define WEIR_CONFIG_REPORT_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "processor/status.h"
+
+struct config_node;
+struct config_report;
+
+struct config_report *config_report_new(const char *file, const char *text, size_t size) WARN_UNUSED;
+void config_report_free(struct config_report *report);
+/* At the node's value. node NULL: of the whole file. `at` (config_error_at): an offset into the scalar's text. */
+void config_error(struct config_report *report, const struct config_node *node, const char *format, ...) PRINTF_LIKE(3, 4);
+void config_error_at(struct config_report *report, const struct config_node *node, unsigned at, const char *format, ...) PRINTF_LIKE(4, 5);
+/* At the node's key: unknown and duplicate keys. */
+void config_error_key(struct config_report *report, const struct config_node *node, const char *format, ...) PRINTF_LIKE(3, 4);
+/* A line and column alone (YAML syntax). */
+void config_error_place(struct config_report *report, unsigned line, unsigned column, const char *format, ...) PRINTF_LIKE(4, 5);
+void config_warn(struct config_report *report, const struct config_node *node, const char *format, ...) PRINTF_LIKE(3, 4);
+unsigned config_report_errors(const struct config_report *report);
+/* Sorted by place; colour: with ANSI colours. json: one JSON object a line. */
+void config_report_print(const struct config_report *report, FILE *out, bool colour);
+/* The nearest of `names` (NULL-terminated) to `name`, or NULL when none is near: for "did you mean". */
+const char *config_nearest(const char *name, const char *const *names);
+
+#endif

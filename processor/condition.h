@@ -1,0 +1,30 @@
+/*
+ * A condition in its one closed form: {path, equals | not_equals | in | matches | exists | above | below}, joined by all, any, not.
+ * The struct is filled from the config by config/condition.c; evaluated here. Const after that; no allocation but in the record's arena.
+ * Comparison: strings by their text, numbers by value (1 equals 1.0), null and booleans by kind. A missing value satisfies not_equals and nothing else but `exists: false`.
+ */
+#ifndef WEIR_PROCESSOR_CONDITION_H
+#define WEIR_PROCESSOR_CONDITION_H
+
+#include <regex.h>
+#include <stdbool.h>
+
+#include "processor/document.h"
+
+enum condition_kind { CONDITION_EQUALS, CONDITION_NOT_EQUALS, CONDITION_IN, CONDITION_MATCHES, CONDITION_EXISTS, CONDITION_ABOVE, CONDITION_BELOW, CONDITION_ALL, CONDITION_ANY, CONDITION_NOT };
+
+struct condition {
+    enum condition_kind kind;
+    struct path path;
+    struct value *values; /* equals, not_equals: 1; in: count */
+    uint32_t count;       /* of values, or of parts */
+    double bound;         /* above, below */
+    bool exists;
+    regex_t *matches;     /* POSIX extended; freed by condition_fini */
+    struct condition *parts;
+};
+
+bool condition_holds(const struct condition *condition, const struct document *document, struct arena *arena);
+void condition_fini(struct condition *condition);
+
+#endif

@@ -1,0 +1,84 @@
+/*
+ * The contracts of what is outside: a source, a store, the dead-letter sink. Each is one const record, named in connectors/list.h.
+ */
+#ifndef WEIR_PROCESSOR_CONNECTOR_H
+#define WEIR_PROCESSOR_CONNECTOR_H
+
+#include <stdbool.h>
+
+#include "processor/batch.h"
+#include "processor/context.h"
+#include "processor/error.h"
+
+struct config_field;
+struct metrics;
+struct ticket;
+struct intake;
+
+struct connector_env {
+    const char *service;      /* the config's `service` */
+    const char *name;         /* of this source or store in the config */
+    struct metrics *metrics;
+    const char *config_dir;   /* relative paths in the config are relative to this */
+    bool exit_at_end;         /* sources: stop at the end offsets seen at the start */
+};
+
+/*
+ * A store. One thread calls it at a time.
+ *
+ * write hands over a batch, flush makes durable whatever was handed over. The framework holds the batches until then, settles them when flush succeeded, and
+ * after a failed flush hands them all again: so flush is all or nothing, and after its failure the store has forgotten everything since the last success.
+ * The batch stays valid until it is settled or handed again: a store may point into it.
+ *
+ * write: goes through BATCH_EACH, encodes or sends, and answers STAGE_REJECT for records that can never be stored. STATUS_FAILED with
+ * ERROR_TRANSIENT: nothing of this batch was taken; the framework backs off and calls again with the same batch.
+ * flush: STATUS_FAILED with ERROR_TRANSIENT: back off, write all again, flush again. Records found wrong only now get STAGE_REJECT in their batch before
+ * flush returns STATUS_FAILED/ERROR_RECORD: the framework dead-letters them and hands the rest again.
+ * Either: ERROR_RESTART tears the group down and rebuilds it from the committed offsets, ERROR_FATAL stops the service.
+ * Both end soon after the context ends, with STATUS_CANCELLED or STATUS_DEADLINE.
+ */
+struct store_type {
+    const char *name; /* the YAML key */
+    const char *help;
+    const struct config_field *config;
+    /* Opens and checks; makes tables. ERROR_TRANSIENT: not reachable now, called again with backoff. */
+    enum status (*open)(const void *config, const struct connector_env *env, struct context *context, void **ret_store,
+                        struct error *error);
+    enum status (*write)(void *store, struct batch *batch, struct context *context, struct error *error);
+    enum status (*flush)(void *store, struct context *context, struct error *error);
+    /* Optional, for stores whose acknowledgements come by themselves: how many of the batches handed over since the last flush are durable by now,
+     * oldest first (the framework settles these and takes them off the count). Never blocks. */
+    unsigned (*acked)(void *store);
+    /* What was not flushed is lost (the ledger knows). NULL is fine. Ends within a few seconds whatever the other side does. */
+    void (*close)(void *store);
+    /* How much to hand over between two flushes when the config says nothing: a store that is cheap to flush says little. */
+    uint32_t flush_records;
+    int64_t flush_interval; /* ns */
+};
+
+/*
+ * A source. run is its thread: consumes into the intake until the intake drains (intake.h), then waits for the ledger, commits and leaves.
+ */
+struct source_type {
+    const char *name;
+    const char *help;
+    const struct config_field *config;
+    enum status (*open)(const void *config, const struct connector_env *env, struct context *context, void **ret_source,
+                        struct error *error);
+    /* STATUS_OK: drained and committed. STATUS_CANCELLED: abandoned. STATUS_FAILED: see error. */
+    enum status (*run)(void *source, struct intake *intake, struct context *context, struct error *error);
+    void (*close)(void *source);
+};
+
+/*
+ * Where rejected records go. write copies what it needs and returns; the ticket's record is settled (VERDICT_DEAD_LETTERED) only when the other side
+ * acknowledged. Blocks (within the context) while the sink's buffer is full: back-pressure, never loss. Threads: any.
+ */
+struct dead_letter {
+    enum status (*write)(struct dead_letter *sink, const struct batch *batch, const struct record *record,
+                         struct context *context, struct error *error);
+    enum status (*flush)(struct dead_letter *sink, struct context *context, struct error *error);
+    void (*close)(struct dead_letter *sink);
+};
+
+#endif

@@ -1,0 +1,65 @@
+/*
+ * Where records enter: the source's side of the pipeline. The intake owns the rule of when the source may go on (budget credit and queue room, with
+ * hysteresis), issues the tickets, counts, and watches progress. The source owns the protocol: it asks intake_has_room before it pops anything, stops popping when there
+ * is none, and really pauses the partitions when that lasts (INTAKE_PAUSE_AFTER).
+ *
+ * Threads: the functions under "source" only from the source's run thread (except the wake callback, which comes from anywhere); the others from any thread.
+ */
+#ifndef WEIR_PROCESSOR_INTAKE_H
+#define WEIR_PROCESSOR_INTAKE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "processor/batch.h"
+#include "processor/clock.h"
+#include "processor/context.h"
+#include "processor/ledger.h"
+
+struct intake;
+struct intake_partition;
+
+#define INTAKE_PAUSE_AFTER (2 * CLOCK_SECOND)
+
+/* -- source -- */
+
+/* Called when room comes back, when a drain begins and when the context ends; from any thread, must not block. NULL to unset (returns when no call runs). */
+void intake_on_wake(struct intake *intake, void (*wake)(void *arg), void *arg);
+
+/* A partition was assigned: a new epoch. next: the offset of the first record to come, or -1. Valid until intake_revoke. */
+struct intake_partition *intake_assign(struct intake *intake, const char *topic, int32_t partition, int64_t next) WARN_UNUSED;
+/* The partition is gone: fences what is in flight (drain and commit before, where there is time) and frees `partition`. */
+void intake_revoke(struct intake_partition *partition);
+/* The ledger's side of it: what may be committed now; -1 for nothing (see ledger_committable). */
+int64_t intake_committable(const struct intake_partition *partition);
+uint64_t intake_in_flight(const struct intake_partition *partition); /* records without a verdict */
+/* Waits until all of the partition's records have their verdict (NULL: of all partitions), `until` passes (STATUS_DEADLINE) or the context ends.
+ * Stores are asked to flush at once meanwhile. */
+enum status intake_settle(struct intake *intake, struct intake_partition *partition, struct context *context, int64_t until);
+
+/* May the source pop more? Hysteresis: false at the limit, true again below half. While false, the reason is for logs and metrics. */
+bool intake_has_room(struct intake *intake, const char **ret_reason);
+/* An empty batch of the partition to fill: add records (batch_add), copy key, value and headers into batch->arena. NULL: no memory. */
+struct batch *intake_begin(struct intake_partition *partition) WARN_UNUSED;
+/* Takes the batch: issues its ticket and puts it on the first queue. An empty one is just freed. Waits only when the queue is full in spite of intake_has_room.
+ * On failure the batch is freed and its records are not issued: the source must come back to them (or be ending). */
+enum status intake_push(struct intake_partition *partition, struct batch *batch, struct context *context) WARN_UNUSED;
+
+/* For lag and the watchdog: the next offset to be consumed and the partition's end (high watermark; -1: not known). Cheap, call it often. */
+void intake_position(struct intake_partition *partition, int64_t position, int64_t end);
+void intake_paused(struct intake_partition *partition, bool paused);
+/* For readiness: what the source knows about itself. connected false: with a reason, e.g. "all brokers down". assigned: number of partitions, -1: no assignment yet. */
+void intake_state(struct intake *intake, bool connected, int assigned, const char *reason);
+/* Offsets that can never be read: [from, to), with a reason; logged, counted. */
+void intake_lost_range(struct intake_partition *partition, int64_t from, int64_t to, const char *reason);
+void intake_rebalanced(struct intake *intake);
+
+/* True from the soft stop on: pop no more, keep polling, wait for the ledger until the deadline, commit, leave. */
+bool intake_draining(const struct intake *intake);
+int64_t intake_drain_deadline(const struct intake *intake);
+/* The source saw its end (exit-at-end): starts the drain. */
+void intake_finish(struct intake *intake);
+/* Offsets committed, for the receipt: once a partition, at each commit. */
+void intake_committed(struct intake_partition *partition, int64_t offset);
+
+#endif

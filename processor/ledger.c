@@ -1,0 +1,344 @@
+/*
+ * A partition keeps its tickets in offset order. A ticket has one byte a record: how many branches have yet to settle it (low 4 bits) and the worst verdict so far (next bits).
+ * When the oldest ticket is settled whole it leaves the list; the committable offset is the first record of the oldest ticket that is not settled.
+ *
+ * A ticket outlives its epoch for as long as somebody refers to it; `partition` is then NULL and settling it only counts as refused.
+ */
+#include "processor/ledger.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "processor/batch.h"
+#include "processor/check.h"
+#include "processor/clock.h"
+
+enum { LEFT_MASK = 0x0f, VERDICT_SHIFT = 4 };
+
+struct ticket {
+    struct ledger *ledger;
+    struct ledger_partition *partition; /* ledger->mutex; NULL: of an old epoch */
+    struct ticket *next;                /* ledger->mutex */
+    int refs;                           /* atomic */
+    uint32_t count;
+    uint32_t open;                      /* ledger->mutex: records not settled by all branches */
+    uint8_t *states;                    /* ledger->mutex; count of them, behind the offsets */
+    int64_t offsets[];
+};
+
+struct ledger_partition {
+    struct ledger *ledger;
+    char *topic;
+    int32_t partition;
+    bool current;                  /* ledger->mutex */
+    int64_t committable;           /* ledger->mutex: behind the last ticket that left the list */
+    uint64_t in_flight;            /* ledger->mutex */
+    struct ticket *first, **last;  /* ledger->mutex */
+    struct ledger_partition *next;
+};
+
+/* One mutex for all: it is taken a few times a batch. */
+struct ledger {
+    unsigned branches;
+    pthread_mutex_t mutex;
+    pthread_cond_t idle;
+    struct ledger_partition *partitions; /* mutex */
+    struct ledger_counts counts;         /* mutex */
+    unsigned tickets;                    /* atomic */
+    unsigned waiters;                    /* mutex */
+};
+
+struct ledger *ledger_new(unsigned branches)
+{
+    CHECK(branches >= 1 && branches <= LEFT_MASK);
+    struct ledger *ledger = calloc(1, sizeof *ledger);
+    if (ledger == NULL)
+        return NULL;
+    ledger->branches = branches;
+    CHECK_CALL(pthread_mutex_init(&ledger->mutex, NULL));
+    CHECK_CALL(pthread_cond_init(&ledger->idle, NULL));
+    return ledger;
+}
+
+static void fence_locked(struct ledger_partition *partition)
+{
+    struct ledger *ledger = partition->ledger;
+    struct ticket *ticket = partition->first;
+    while (ticket != NULL) {
+        struct ticket *next = ticket->next;
+        ticket->partition = NULL;
+        ticket->next = NULL;
+        ticket_unref(ticket);
+        ticket = next;
+    }
+    partition->first = NULL;
+    partition->last = &partition->first;
+    ledger->counts.in_flight -= partition->in_flight;
+    partition->in_flight = 0;
+    partition->current = false;
+    CHECK_CALL(pthread_cond_broadcast(&ledger->idle));
+}
+
+void ledger_free(struct ledger *ledger)
+{
+    if (ledger == NULL)
+        return;
+    while (ledger->partitions != NULL) {
+        struct ledger_partition *partition = ledger->partitions;
+        ledger->partitions = partition->next;
+        fence_locked(partition);
+        free(partition->topic);
+        free(partition);
+    }
+    CHECK(__atomic_load_n(&ledger->tickets, __ATOMIC_ACQUIRE) == 0);
+    CHECK_CALL(pthread_cond_destroy(&ledger->idle));
+    CHECK_CALL(pthread_mutex_destroy(&ledger->mutex));
+    free(ledger);
+}
+
+static struct ledger_partition *find_locked(struct ledger *ledger, const char *topic, int32_t partition)
+{
+    for (struct ledger_partition *p = ledger->partitions; p != NULL; p = p->next) {
+        if (p->partition == partition && strcmp(p->topic, topic) == 0)
+            return p;
+    }
+    return NULL;
+}
+
+static struct ledger_partition *add_locked(struct ledger *ledger, const char *topic, int32_t partition)
+{
+    struct ledger_partition *p = calloc(1, sizeof *p);
+    if (p == NULL)
+        return NULL;
+    p->topic = strdup(topic);
+    if (p->topic == NULL) {
+        free(p);
+        return NULL;
+    }
+    p->ledger = ledger;
+    p->partition = partition;
+    p->last = &p->first;
+    p->next = ledger->partitions;
+    ledger->partitions = p;
+    return p;
+}
+
+struct ledger_partition *ledger_assign(struct ledger *ledger, const char *topic, int32_t partition)
+{
+    CHECK_CALL(pthread_mutex_lock(&ledger->mutex));
+    struct ledger_partition *p = find_locked(ledger, topic, partition);
+    if (p == NULL)
+        p = add_locked(ledger, topic, partition);
+    if (p != NULL) {
+        if (p->current)
+            fence_locked(p);
+        p->current = true;
+        p->committable = -1;
+    }
+    CHECK_CALL(pthread_mutex_unlock(&ledger->mutex));
+    return p;
+}
+
+void ledger_revoke(struct ledger_partition *partition)
+{
+    CHECK_CALL(pthread_mutex_lock(&partition->ledger->mutex));
+    fence_locked(partition);
+    CHECK_CALL(pthread_mutex_unlock(&partition->ledger->mutex));
+}
+
+bool ledger_is_current(const struct ledger_partition *partition)
+{
+    CHECK_CALL(pthread_mutex_lock(&partition->ledger->mutex));
+    bool current = partition->current;
+    CHECK_CALL(pthread_mutex_unlock(&partition->ledger->mutex));
+    return current;
+}
+
+static struct ticket *ticket_new(struct ledger *ledger, struct batch *batch)
+{
+    struct ticket *ticket = malloc(sizeof *ticket + batch->count * (sizeof(int64_t) + 1));
+    if (ticket == NULL)
+        return NULL;
+    *ticket = (struct ticket){
+        .ledger = ledger,
+        .refs = 2, /* the partition's list and the batch */
+        .count = batch->count,
+        .open = batch->count,
+    };
+    ticket->states = (uint8_t *)(ticket->offsets + batch->count);
+    memset(ticket->states, (int)ledger->branches, batch->count);
+    for (uint32_t i = 0; i < batch->count; i++) {
+        batch->records[i].index = i;
+        ticket->offsets[i] = batch->records[i].offset;
+    }
+    return ticket;
+}
+
+enum status ledger_issue(struct ledger_partition *partition, struct batch *batch)
+{
+    struct ledger *ledger = partition->ledger;
+    CHECK(batch->count > 0 && batch->ticket == NULL);
+    struct ticket *ticket = ticket_new(ledger, batch);
+    if (ticket == NULL)
+        return STATUS_NO_MEMORY;
+    __atomic_add_fetch(&ledger->tickets, 1, __ATOMIC_RELAXED);
+    CHECK_CALL(pthread_mutex_lock(&ledger->mutex));
+    CHECK(partition->current);
+    ticket->partition = partition;
+    *partition->last = ticket;
+    partition->last = &ticket->next;
+    partition->in_flight += batch->count;
+    ledger->counts.in_flight += batch->count;
+    ledger->counts.issued += batch->count;
+    CHECK_CALL(pthread_mutex_unlock(&ledger->mutex));
+    batch->ticket = ticket;
+    return STATUS_OK;
+}
+
+void ticket_ref(struct ticket *ticket)
+{
+    __atomic_add_fetch(&ticket->refs, 1, __ATOMIC_RELAXED);
+}
+
+void ticket_unref(struct ticket *ticket)
+{
+    if (ticket == NULL || __atomic_sub_fetch(&ticket->refs, 1, __ATOMIC_ACQ_REL) > 0)
+        return;
+    __atomic_sub_fetch(&ticket->ledger->tickets, 1, __ATOMIC_RELEASE);
+    free(ticket);
+}
+
+/* Takes settled tickets off the front of the list. */
+static void advance_locked(struct ledger_partition *partition)
+{
+    struct ticket *ticket;
+    while ((ticket = partition->first) != NULL && ticket->open == 0) {
+        partition->committable = ticket->offsets[ticket->count - 1] + 1;
+        partition->first = ticket->next;
+        if (partition->first == NULL)
+            partition->last = &partition->first;
+        ticket->next = NULL;
+        ticket_unref(ticket);
+    }
+    if (partition->in_flight == 0 && partition->ledger->waiters > 0)
+        CHECK_CALL(pthread_cond_broadcast(&partition->ledger->idle));
+}
+
+static void count_locked(struct ledger_counts *counts, enum verdict verdict, uint64_t n)
+{
+    switch (verdict) {
+    case VERDICT_STORED: counts->stored += n; break;
+    case VERDICT_DROPPED: counts->dropped += n; break;
+    case VERDICT_DEAD_LETTERED: counts->dead_lettered += n; break;
+    case VERDICT_NONE: break;
+    }
+}
+
+/* One verdict for one record, by one branch or (all) by all of them. Returns whether it has its final verdict now. */
+static bool settle_one_locked(uint8_t *state, enum verdict verdict, bool all, uint64_t *done_by_verdict)
+{
+    unsigned left = *state & LEFT_MASK;
+    unsigned worst = *state >> VERDICT_SHIFT;
+    CHECK(left > 0);
+    if ((unsigned)verdict > worst)
+        worst = (unsigned)verdict;
+    left = all ? 0 : left - 1;
+    *state = (uint8_t)(left | worst << VERDICT_SHIFT);
+    if (left > 0)
+        return false;
+    done_by_verdict[worst]++;
+    return true;
+}
+
+static void settle(struct ticket *ticket, uint32_t first, uint32_t count, enum verdict verdict, bool all)
+{
+    struct ledger *ledger = ticket->ledger;
+    uint64_t by_verdict[VERDICT_DEAD_LETTERED + 1] = {0};
+    uint32_t done = 0;
+    CHECK(first <= ticket->count && count <= ticket->count - first);
+    CHECK_CALL(pthread_mutex_lock(&ledger->mutex));
+    struct ledger_partition *partition = ticket->partition;
+    if (partition == NULL) {
+        ledger->counts.refused += count;
+    } else {
+        for (uint32_t i = first; i < first + count; i++)
+            done += settle_one_locked(&ticket->states[i], verdict, all, by_verdict);
+        ticket->open -= done;
+        partition->in_flight -= done;
+        ledger->counts.in_flight -= done;
+        for (enum verdict v = VERDICT_STORED; v <= VERDICT_DEAD_LETTERED; v++)
+            count_locked(&ledger->counts, v, by_verdict[v]);
+        advance_locked(partition);
+    }
+    CHECK_CALL(pthread_mutex_unlock(&ledger->mutex));
+}
+
+void ticket_settle(struct ticket *ticket, uint32_t first, uint32_t count, enum verdict verdict)
+{
+    settle(ticket, first, count, verdict, false);
+}
+
+void ticket_settle_all_branches(struct ticket *ticket, uint32_t first, uint32_t count, enum verdict verdict)
+{
+    settle(ticket, first, count, verdict, true);
+}
+
+bool ticket_is_current(const struct ticket *ticket)
+{
+    CHECK_CALL(pthread_mutex_lock(&ticket->ledger->mutex));
+    bool current = ticket->partition != NULL;
+    CHECK_CALL(pthread_mutex_unlock(&ticket->ledger->mutex));
+    return current;
+}
+
+/* Behind the settled prefix of the oldest ticket, so that a stop in the middle of a batch commits up to the very record. */
+static int64_t committable_locked(const struct ledger_partition *partition)
+{
+    const struct ticket *ticket = partition->first;
+    if (ticket == NULL || (ticket->states[0] & LEFT_MASK) != 0)
+        return partition->committable;
+    uint32_t i = 1;
+    while (i < ticket->count && (ticket->states[i] & LEFT_MASK) == 0)
+        i++;
+    return ticket->offsets[i - 1] + 1;
+}
+
+int64_t ledger_committable(const struct ledger_partition *partition)
+{
+    CHECK_CALL(pthread_mutex_lock(&partition->ledger->mutex));
+    int64_t offset = committable_locked(partition);
+    CHECK_CALL(pthread_mutex_unlock(&partition->ledger->mutex));
+    return offset;
+}
+
+uint64_t ledger_partition_in_flight(const struct ledger_partition *partition)
+{
+    CHECK_CALL(pthread_mutex_lock(&partition->ledger->mutex));
+    uint64_t in_flight = partition->in_flight;
+    CHECK_CALL(pthread_mutex_unlock(&partition->ledger->mutex));
+    return in_flight;
+}
+
+enum status ledger_wait_idle(struct ledger *ledger, struct ledger_partition *partition, struct context *context,
+                             int64_t until)
+{
+    const uint64_t *in_flight = partition != NULL ? &partition->in_flight : &ledger->counts.in_flight;
+    enum status status = STATUS_OK;
+    CHECK_CALL(pthread_mutex_lock(&ledger->mutex));
+    ledger->waiters++;
+    while (*in_flight > 0 && status == STATUS_OK)
+        status = context_wait(context, &ledger->idle, &ledger->mutex, until);
+    if (*in_flight == 0)
+        status = STATUS_OK;
+    ledger->waiters--;
+    CHECK_CALL(pthread_mutex_unlock(&ledger->mutex));
+    return status == STATUS_EMPTY ? STATUS_DEADLINE : status;
+}
+
+void ledger_get_counts(struct ledger *ledger, struct ledger_counts *ret)
+{
+    CHECK_CALL(pthread_mutex_lock(&ledger->mutex));
+    *ret = ledger->counts;
+    CHECK_CALL(pthread_mutex_unlock(&ledger->mutex));
+}

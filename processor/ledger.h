@@ -1,0 +1,59 @@
+/*
+ * Which offsets have a verdict. Per partition: the tickets issued in offset order, each with a state per record; the contiguous prefix of settled records is
+ * what may be committed. Completions that come after a revoke belong to an old epoch and are refused: a duplicate beats a loss.
+ *
+ * Threads: all functions from any thread. Locks: one for all, taken a few times a batch; no call-out under it.
+ */
+#ifndef WEIR_PROCESSOR_LEDGER_H
+#define WEIR_PROCESSOR_LEDGER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "processor/context.h"
+#include "processor/status.h"
+
+enum verdict { VERDICT_NONE = 0, VERDICT_STORED, VERDICT_DROPPED, VERDICT_DEAD_LETTERED };
+
+struct ledger;
+struct ledger_partition;
+struct ticket;
+struct batch;
+
+/* Totals over the ledger's life; verdicts of refused completions are not in them. */
+struct ledger_counts {
+    uint64_t issued, stored, dropped, dead_lettered;
+    uint64_t in_flight; /* issued, no verdict yet, epoch still current */
+    uint64_t refused;   /* completions of an old epoch */
+};
+
+/* branches: how many stores must each settle a record before it counts (1 or more). */
+struct ledger *ledger_new(unsigned branches) WARN_UNUSED;
+void ledger_free(struct ledger *ledger); /* every ticket must be gone */
+
+/* Begins a new epoch of the partition. The ledger owns the result: valid until ledger_free. */
+struct ledger_partition *ledger_assign(struct ledger *ledger, const char *topic, int32_t partition) WARN_UNUSED;
+/* Ends the epoch: what is in flight is forgotten, later completions are refused. */
+void ledger_revoke(struct ledger_partition *partition);
+/* False from ledger_revoke on. */
+bool ledger_is_current(const struct ledger_partition *partition);
+
+/* A ticket for the records of the batch (offsets ascending, behind all issued before); sets batch->ticket and each record's index. */
+enum status ledger_issue(struct ledger_partition *partition, struct batch *batch) WARN_UNUSED;
+/* One branch's verdict for `count` records from `first`. The worst verdict of all branches is the record's. The ticket frees itself with its last. */
+void ticket_settle(struct ticket *ticket, uint32_t first, uint32_t count, enum verdict verdict);
+/* The verdict for all branches at once: dropped or dead-lettered before the stores. */
+void ticket_settle_all_branches(struct ticket *ticket, uint32_t first, uint32_t count, enum verdict verdict);
+/* One more holder of the ticket (a dead letter under way); each ref needs an unref. Settling does not unref. */
+void ticket_ref(struct ticket *ticket);
+void ticket_unref(struct ticket *ticket); /* NULL is fine */
+bool ticket_is_current(const struct ticket *ticket);
+
+/* The offset to commit (first without a verdict), -1 when nothing was settled in this epoch. Monotonic within an epoch. */
+int64_t ledger_committable(const struct ledger_partition *partition);
+uint64_t ledger_partition_in_flight(const struct ledger_partition *partition);
+/* Waits until nothing is in flight in the partition (NULL: in any). */
+enum status ledger_wait_idle(struct ledger *ledger, struct ledger_partition *partition, struct context *context, int64_t until);
+void ledger_get_counts(struct ledger *ledger, struct ledger_counts *ret);
+
+#endif

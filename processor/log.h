@@ -1,0 +1,24 @@
+/*
+ * The process's log: one line each on stderr, `2026-01-02T03:04:05.678Z LEVEL part: text` or JSON. Library code returns errors; only main, the supervisor, the intake and
+ * connectors' own callbacks log. Rate limit: one line a second for each call place that repeats; the number left out is said.
+ */
+#ifndef WEIR_PROCESSOR_LOG_H
+#define WEIR_PROCESSOR_LOG_H
+
+#include <stdbool.h>
+
+#include "processor/status.h"
+
+enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
+
+void log_set(enum log_level level, bool json);
+void log_write(enum log_level level, const char *part, const char *format, ...) PRINTF_LIKE(3, 4);
+/* Called before and after each line is written: a progress line on the terminal gets out of the way. */
+void log_on_line(void (*before)(void), void (*after)(void));
+
+#define log_error(part, ...) log_write(LOG_ERROR, part, __VA_ARGS__)
+#define log_warn(part, ...) log_write(LOG_WARN, part, __VA_ARGS__)
+#define log_info(part, ...) log_write(LOG_INFO, part, __VA_ARGS__)
+#define log_debug(part, ...) log_write(LOG_DEBUG, part, __VA_ARGS__)
+
+#endif
