@@ -12,7 +12,6 @@
 set -uo pipefail
 
 root=$(cd "$(dirname "$0")/.." && pwd)
-build=${WEIR_BUILD:-$root/build}
 limit=${TEST_TIMEOUT:-600}
 run=0 passed=0
 failed=() skipped=()
@@ -72,7 +71,7 @@ start_broker() {
 
 run_program() {
     local program=$1 name log status began seconds bad count
-    name=${program#"$build"/} name=${name#build/} name=${name#tests/}
+    name=${program##*tests/}
     log=$tmp/log
     bad=${#failed[@]}
     began=$(date +%s%N)
