@@ -95,7 +95,7 @@ $(BUILD)/compile.txt: FORCE
 	@echo '$(CC) $(CXX) $(CSTD) $(CXXSTD) $(COMMON) $(CFLAGS)' | { $(replace); }
 $(BUILD)/version.h: FORCE
 	@printf '#define WEIR_VERSION "%s"\n#define WEIR_REVISION "%s"\n' "$$(cat VERSION)" \
-	    "$$(git describe --always --tags --abbrev=10 2>/dev/null || echo unknown)" | { $(replace); }
+	    "$$(git describe --always --tags --abbrev=10 2>/dev/null || echo "$${REVISION:-unknown}")" | { $(replace); }
 
 -include $(patsubst %.o,%.d,$(LIB_OBJS) $(MAIN_OBJ) $(TEST_OBJS))
 
