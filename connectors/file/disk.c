@@ -1,0 +1,138 @@
+/* See disk.h. */
+#include "connectors/file/disk.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static enum error_class class_of(int number)
+{
+    switch (number) {
+    case ENOSPC:
+    case EDQUOT:
+    case EIO:
+    case ENOMEM:
+    case EMFILE:
+    case ENFILE:
+    case EINTR:
+    case EAGAIN:
+    case ESTALE:
+    case ETIMEDOUT:
+        return ERROR_TRANSIENT;
+    default:
+        return ERROR_FATAL;
+    }
+}
+
+enum status disk_failed(const char *what, const char *path, struct error *error)
+{
+    int number = errno;
+
+    return error_set(error, class_of(number), "cannot %s %s: %s", what, path, strerror(number));
+}
+
+enum status disk_sync_folder(const char *path, struct error *error)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    enum status status = STATUS_OK;
+
+    if (fd < 0)
+        return disk_failed("open folder", path, error);
+    /* EINVAL: a file system whose folders need no fsync, or know none. */
+    if (fsync(fd) != 0 && errno != EINVAL)
+        status = disk_failed("fsync folder", path, error);
+    close(fd);
+    return status;
+}
+
+/* One folder, whose parent is there. */
+static enum status make_one(const char *path, struct error *error)
+{
+    char parent[PATH_MAX];
+    struct stat info;
+    char *slash;
+
+    if (mkdir(path, 0777) != 0) {
+        int number = errno;
+
+        if (stat(path, &info) == 0 && S_ISDIR(info.st_mode))
+            return STATUS_OK;
+        errno = number == EEXIST ? ENOTDIR : number;
+        return disk_failed("make folder", path, error);
+    }
+    snprintf(parent, sizeof parent, "%s", path);
+    slash = strrchr(parent, '/');
+    if (slash == parent)
+        slash++;
+    if (slash)
+        *slash = 0;
+    return disk_sync_folder(slash ? parent : ".", error);
+}
+
+enum status disk_make_folder(const char *path, struct error *error)
+{
+    char part[PATH_MAX];
+    struct stat info;
+
+    if (stat(path, &info) == 0 && S_ISDIR(info.st_mode))
+        return STATUS_OK;
+    for (size_t i = 1; i < sizeof part && path[i - 1]; i++) {
+        enum status status;
+
+        if ((path[i] && path[i] != '/') || path[i - 1] == '/')
+            continue;
+        memcpy(part, path, i);
+        part[i] = 0;
+        status = make_one(part, error);
+        if (status != STATUS_OK)
+            return status;
+    }
+    return STATUS_OK;
+}
+
+enum status disk_write(int fd, const void *data, size_t size, int64_t offset, const char *path, struct error *error)
+{
+    const uint8_t *at = data;
+
+    while (size) {
+        ssize_t n = pwrite(fd, at, size, offset);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0) {
+            if (n == 0)
+                errno = ENOSPC;
+            return disk_failed("write", path, error);
+        }
+        at += n;
+        size -= (size_t)n;
+        offset += n;
+    }
+    return STATUS_OK;
+}
+
+enum status disk_rename(const char *from, const char *to, struct error *error)
+{
+    if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0)
+        return STATUS_OK;
+    if (errno == EEXIST)
+        return STATUS_FULL;
+    /* A file system that does not know the flag: link does not replace either. */
+    if (errno == EINVAL || errno == ENOSYS) {
+        if (link(from, to) == 0 && unlink(from) == 0)
+            return STATUS_OK;
+        if (errno == EEXIST)
+            return STATUS_FULL;
+    }
+    return disk_failed("rename", from, error);
+}
+
+bool disk_lock(int fd)
+{
+    return flock(fd, LOCK_EX | LOCK_NB) == 0;
+}

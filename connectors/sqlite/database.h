@@ -1,0 +1,25 @@
+/*
+ * The database as the store needs it: opened and set up, its table there and fitting, the statement that writes a row. And what SQLite's result codes
+ * mean here.
+ */
+#ifndef WEIR_CONNECTORS_SQLITE_DATABASE_H
+#define WEIR_CONNECTORS_SQLITE_DATABASE_H
+
+#include <sqlite3.h>
+
+#include "connectors/sqlite/config.h"
+#include "processor/error.h"
+
+/* Sets class and text by the connection's latest error: `what` failed. Always STATUS_FAILED. */
+enum status sqlite_failed(sqlite3 *db, int code, const char *path, const char *what, struct error *error);
+enum error_class sqlite_error_class(int code);
+
+/* Opens the file, with busy(arg, n) as busy handler from the first statement on. */
+enum status sqlite_open_database(const struct sqlite_config *config, int (*busy)(void *, int), void *arg, sqlite3 **ret_db,
+                                 struct error *error);
+/* Makes the table when it is missing, else looks whether it has the columns. */
+enum status sqlite_prepare_table(sqlite3 *db, const struct sqlite_config *config, struct error *error);
+/* The statement that writes a row, a parameter for each column in the config's order. */
+enum status sqlite_prepare_insert(sqlite3 *db, const struct sqlite_config *config, sqlite3_stmt **ret_insert, struct error *error);
+
+#endif
