@@ -11,9 +11,11 @@
 #include "processor/error.h"
 
 struct config_field;
+struct config_map; /* config/table.h */
+struct dead_letter;
+struct intake;
 struct metrics;
 struct ticket;
-struct intake;
 
 struct connector_env {
     const char *service;      /* the config's `service` */
@@ -21,6 +23,16 @@ struct connector_env {
     struct metrics *metrics;
     const char *config_dir;   /* relative paths in the config are relative to this */
     bool exit_at_end;         /* sources: stop at the end offsets seen at the start */
+    int64_t fetch_bytes;      /* sources: memory for what is fetched ahead of the intake (not in its budget); 0: the source's own idea */
+    /* Stores and dead letters: the source's type and its config, so that what writes to the same system can connect as the source does; NULL: none. */
+    const char *source_name;
+    const void *source_config;
+};
+
+/* `errors.dead_letter` of the config. */
+struct dead_letter_config {
+    const char *topic;                   /* NULL: none */
+    const struct config_map *properties; /* strings; may be NULL */
 };
 
 /*
@@ -58,6 +70,7 @@ struct store_type {
 
 /*
  * A source. run is its thread: consumes into the intake until the intake drains (intake.h), then waits for the ledger, commits and leaves.
+ * It must return soon after the context ends, whatever the other side does.
  */
 struct source_type {
     const char *name;
@@ -65,9 +78,14 @@ struct source_type {
     const struct config_field *config;
     enum status (*open)(const void *config, const struct connector_env *env, struct context *context, void **ret_source,
                         struct error *error);
-    /* STATUS_OK: drained and committed. STATUS_CANCELLED: abandoned. STATUS_FAILED: see error. */
+    /* STATUS_OK: drained and committed. STATUS_DEADLINE: the drain's deadline passed; what had its verdict is committed. STATUS_CANCELLED: the context
+     * ended. STATUS_FAILED: see error. */
     enum status (*run)(void *source, struct intake *intake, struct context *context, struct error *error);
     void (*close)(void *source);
+    /* The sink for rejected records that belongs to this kind of source; NULL: it has none. env->source_config is the source's. Opens lazily: a broker that
+     * is away is no error here. */
+    enum status (*open_dead_letter)(const struct dead_letter_config *config, const struct connector_env *env,
+                                    struct context *context, struct dead_letter **ret, struct error *error);
 };
 
 /*
@@ -75,8 +93,10 @@ struct source_type {
  * acknowledged. Blocks (within the context) while the sink's buffer is full: back-pressure, never loss. Threads: any.
  */
 struct dead_letter {
+    /* record->failure tells stage, class and message. service, attempts and the rest go into headers. all_branches: settle with ticket_settle_all_branches (rejected before
+     * the stores), else with ticket_settle (by one store). STATUS_FAILED with ERROR_FATAL: can never be delivered. */
     enum status (*write)(struct dead_letter *sink, const struct batch *batch, const struct record *record,
-                         struct context *context, struct error *error);
+                         bool all_branches, struct context *context, struct error *error);
     enum status (*flush)(struct dead_letter *sink, struct context *context, struct error *error);
     void (*close)(struct dead_letter *sink);
 };

@@ -21,12 +21,42 @@ struct intake_partition;
 
 #define INTAKE_PAUSE_AFTER (2 * CLOCK_SECOND)
 
+struct brake;
+struct budget;
+struct health;
+struct metrics;
+struct offsets;
+struct queue;
+
+/* -- pipeline -- */
+
+struct intake_config {
+    struct queue *output;
+    struct batch_pool *batches;
+    struct budget *budget;
+    struct ledger *ledger;
+    struct brake *brake;
+    struct context *context;  /* the group's: the hard stop */
+    struct health *health;
+    struct metrics *metrics;
+    struct offsets *offsets;
+    int64_t shutdown;         /* ns a drain may take */
+    int64_t watchdog;         /* ns without progress until a partition counts as stalled */
+    void (*urge)(void *arg, bool on); /* asks the stores to flush at once, or no more */
+    void *urge_arg;
+};
+
+struct intake *intake_new(const struct intake_config *config) WARN_UNUSED;
+void intake_free(struct intake *intake);
+/* Every second or so: lag, the watchdog, readiness. blocking: the stage that holds the others up, or NULL. */
+void intake_tick(struct intake *intake, const char *blocking);
+
 /* -- source -- */
 
 /* Called when room comes back, when a drain begins and when the context ends; from any thread, must not block. NULL to unset (returns when no call runs). */
 void intake_on_wake(struct intake *intake, void (*wake)(void *arg), void *arg);
 
-/* A partition was assigned: a new epoch. next: the offset of the first record to come, or -1. Valid until intake_revoke. */
+/* A partition was assigned: a new epoch. next: the offset of the first record to come, or -1. Valid until intake_revoke. NULL: no memory. */
 struct intake_partition *intake_assign(struct intake *intake, const char *topic, int32_t partition, int64_t next) WARN_UNUSED;
 /* The partition is gone: fences what is in flight (drain and commit before, where there is time) and frees `partition`. */
 void intake_revoke(struct intake_partition *partition);
@@ -56,7 +86,7 @@ void intake_rebalanced(struct intake *intake);
 
 /* True from the soft stop on: pop no more, keep polling, wait for the ledger until the deadline, commit, leave. */
 bool intake_draining(const struct intake *intake);
-int64_t intake_drain_deadline(const struct intake *intake);
+int64_t intake_drain_deadline(struct intake *intake);
 /* The source saw its end (exit-at-end): starts the drain. */
 void intake_finish(struct intake *intake);
 /* Offsets committed, for the receipt: once a partition, at each commit. */

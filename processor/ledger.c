@@ -14,7 +14,7 @@
 #include "processor/check.h"
 #include "processor/clock.h"
 
-enum { LEFT_MASK = 0x0f, VERDICT_SHIFT = 4 };
+enum { LEFT_MASK = 0x0f, VERDICT_SHIFT = 4, VERDICT_MASK = 0x30, GIVEN_UP = 0x80 };
 
 struct ticket {
     struct ledger *ledger;
@@ -75,6 +75,7 @@ static void fence_locked(struct ledger_partition *partition)
     partition->first = NULL;
     partition->last = &partition->first;
     ledger->counts.in_flight -= partition->in_flight;
+    ledger->counts.abandoned += partition->in_flight;
     partition->in_flight = 0;
     partition->current = false;
     CHECK_CALL(pthread_cond_broadcast(&ledger->idle));
@@ -209,6 +210,12 @@ void ticket_unref(struct ticket *ticket)
     free(ticket);
 }
 
+static void wake_if_idle_locked(struct ledger_partition *partition)
+{
+    if (partition->in_flight == 0 && partition->ledger->waiters > 0)
+        CHECK_CALL(pthread_cond_broadcast(&partition->ledger->idle));
+}
+
 /* Takes settled tickets off the front of the list. */
 static void advance_locked(struct ledger_partition *partition)
 {
@@ -221,8 +228,7 @@ static void advance_locked(struct ledger_partition *partition)
         ticket->next = NULL;
         ticket_unref(ticket);
     }
-    if (partition->in_flight == 0 && partition->ledger->waiters > 0)
-        CHECK_CALL(pthread_cond_broadcast(&partition->ledger->idle));
+    wake_if_idle_locked(partition);
 }
 
 static void count_locked(struct ledger_counts *counts, enum verdict verdict, uint64_t n)
@@ -239,7 +245,11 @@ static void count_locked(struct ledger_counts *counts, enum verdict verdict, uin
 static bool settle_one_locked(uint8_t *state, enum verdict verdict, bool all, uint64_t *done_by_verdict)
 {
     unsigned left = *state & LEFT_MASK;
-    unsigned worst = *state >> VERDICT_SHIFT;
+    unsigned worst = (*state & VERDICT_MASK) >> VERDICT_SHIFT;
+    if (*state & GIVEN_UP) {
+        done_by_verdict[VERDICT_NONE]++;
+        return false;
+    }
     CHECK(left > 0);
     if ((unsigned)verdict > worst)
         worst = (unsigned)verdict;
@@ -267,6 +277,7 @@ static void settle(struct ticket *ticket, uint32_t first, uint32_t count, enum v
         ticket->open -= done;
         partition->in_flight -= done;
         ledger->counts.in_flight -= done;
+        ledger->counts.refused += by_verdict[VERDICT_NONE];
         for (enum verdict v = VERDICT_STORED; v <= VERDICT_DEAD_LETTERED; v++)
             count_locked(&ledger->counts, v, by_verdict[v]);
         advance_locked(partition);
@@ -282,6 +293,28 @@ void ticket_settle(struct ticket *ticket, uint32_t first, uint32_t count, enum v
 void ticket_settle_all_branches(struct ticket *ticket, uint32_t first, uint32_t count, enum verdict verdict)
 {
     settle(ticket, first, count, verdict, true);
+}
+
+void ticket_abandon(struct ticket *ticket, uint32_t first, uint32_t count)
+{
+    struct ledger *ledger = ticket->ledger;
+    CHECK(first <= ticket->count && count <= ticket->count - first);
+    CHECK_CALL(pthread_mutex_lock(&ledger->mutex));
+    struct ledger_partition *partition = ticket->partition;
+    uint32_t given_up = 0;
+    for (uint32_t i = first; partition != NULL && i < first + count; i++) {
+        if ((ticket->states[i] & LEFT_MASK) == 0 || (ticket->states[i] & GIVEN_UP) != 0)
+            continue;
+        ticket->states[i] |= GIVEN_UP;
+        given_up++;
+    }
+    if (given_up > 0) {
+        partition->in_flight -= given_up;
+        ledger->counts.in_flight -= given_up;
+        ledger->counts.abandoned += given_up;
+        wake_if_idle_locked(partition);
+    }
+    CHECK_CALL(pthread_mutex_unlock(&ledger->mutex));
 }
 
 bool ticket_is_current(const struct ticket *ticket)

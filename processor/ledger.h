@@ -24,7 +24,8 @@ struct batch;
 struct ledger_counts {
     uint64_t issued, stored, dropped, dead_lettered;
     uint64_t in_flight; /* issued, no verdict yet, epoch still current */
-    uint64_t refused;   /* completions of an old epoch */
+    uint64_t refused;   /* completions of an old epoch, or of records given up */
+    uint64_t abandoned; /* given up without a verdict: by ticket_abandon, or in flight when their epoch ended */
 };
 
 /* branches: how many stores must each settle a record before it counts (1 or more). */
@@ -44,6 +45,8 @@ enum status ledger_issue(struct ledger_partition *partition, struct batch *batch
 void ticket_settle(struct ticket *ticket, uint32_t first, uint32_t count, enum verdict verdict);
 /* The verdict for all branches at once: dropped or dead-lettered before the stores. */
 void ticket_settle_all_branches(struct ticket *ticket, uint32_t first, uint32_t count, enum verdict verdict);
+/* Gives the records up: they never get a verdict, nothing behind them can be committed in this epoch, and no one waits for them. */
+void ticket_abandon(struct ticket *ticket, uint32_t first, uint32_t count);
 /* One more holder of the ticket (a dead letter under way); each ref needs an unref. Settling does not unref. */
 void ticket_ref(struct ticket *ticket);
 void ticket_unref(struct ticket *ticket); /* NULL is fine */

@@ -1,0 +1,40 @@
+#include "processor/brake.h"
+
+#include "processor/check.h"
+#include "processor/clock.h"
+
+enum status brake_init(struct brake *brake, struct context *parent)
+{
+    brake->soft = context_new(parent, CLOCK_NEVER);
+    if (brake->soft == NULL)
+        return STATUS_NO_MEMORY;
+    atomic_init(&brake->halted, false);
+    brake->error = (struct error){0};
+    CHECK_CALL(pthread_mutex_init(&brake->mutex, NULL));
+    return STATUS_OK;
+}
+
+void brake_fini(struct brake *brake)
+{
+    if (brake->soft == NULL)
+        return;
+    context_free(brake->soft);
+    brake->soft = NULL;
+    CHECK_CALL(pthread_mutex_destroy(&brake->mutex));
+}
+
+void brake_drain(struct brake *brake)
+{
+    context_cancel(brake->soft);
+}
+
+void brake_halt(struct brake *brake, const struct error *error)
+{
+    CHECK_CALL(pthread_mutex_lock(&brake->mutex));
+    if (!atomic_load(&brake->halted)) {
+        brake->error = *error;
+        atomic_store_explicit(&brake->halted, true, memory_order_release);
+    }
+    CHECK_CALL(pthread_mutex_unlock(&brake->mutex));
+    brake_drain(brake);
+}

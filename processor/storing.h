@@ -1,0 +1,46 @@
+/*
+ * Runs one store over batches: hands them over, has them made durable, settles them, and keeps trying while the other side is away. Batches are held until they are
+ * durable, so that a failed flush loses nothing.
+ */
+#ifndef WEIR_PROCESSOR_STORING_H
+#define WEIR_PROCESSOR_STORING_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "processor/connector.h"
+#include "processor/group.h"
+
+struct storing;
+struct brake;
+struct health;
+struct metrics;
+struct queue;
+
+struct storing_config {
+    const char *name;
+    const struct store_type *type;
+    const void *config;
+    const struct connector_env *env;
+    unsigned workers;                /* each with a store of its own; 1 where order is promised */
+    uint64_t flush_records, flush_bytes; /* 0: the store's own default, and 8 MiB */
+    int64_t flush_interval;          /* ns; 0: the store's own default */
+    int64_t backoff_least, backoff_most;
+    struct queue *input;
+    struct dead_letter *dead_letter;
+    struct brake *brake;
+    struct health *health;
+    struct metrics *metrics;
+};
+
+/* What env points to must live as long. */
+enum status storing_new(const struct storing_config *config, struct storing **ret, struct error *error) WARN_UNUSED;
+void storing_free(struct storing *storing);
+enum status storing_start(struct storing *storing, struct group *group, struct error *error) WARN_UNUSED;
+/* Asks for a flush as soon as the input is empty, from now until storing_relax: a drain or a revoke is waiting. Any thread. */
+void storing_urge(struct storing *storing);
+void storing_relax(struct storing *storing);
+/* After queue_close(input): waits until everything is flushed and the stores are closed. */
+enum status storing_join(struct storing *storing, struct context *context);
+
+#endif

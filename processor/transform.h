@@ -1,0 +1,52 @@
+/*
+ * Runs one stage of the config (decode, or a chain of enrichers) over batches: a pool of workers takes batches from its queue, runs the steps, turns answers into
+ * verdicts, and hands on what goes forward, in order where order is promised.
+ */
+#ifndef WEIR_PROCESSOR_TRANSFORM_H
+#define WEIR_PROCESSOR_TRANSFORM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "processor/connector.h"
+#include "processor/group.h"
+#include "processor/outlet.h"
+#include "processor/stage.h"
+
+struct transform;
+struct brake;
+struct metrics;
+struct queue;
+
+enum { TRANSFORM_MAX_STEPS = 32 };
+
+struct transform_step {
+    const struct stage_type *type;
+    const void *config;
+};
+
+struct transform_config {
+    const char *name;
+    const struct transform_step *steps;
+    unsigned step_count;
+    unsigned workers_min, workers_max;
+    bool ordered;
+    unsigned retry_max;               /* attempts for a record that answers STAGE_RETRY */
+    int64_t backoff_least, backoff_most;
+    const char *config_dir;
+    struct queue *input;
+    struct outlet output;
+    struct dead_letter *dead_letter;  /* NULL: none */
+    struct brake *brake;
+    struct metrics *metrics;
+};
+
+/* Opens the steps (may read tables). config is copied; what it points to lives longer. */
+enum status transform_new(const struct transform_config *config, struct transform **ret, struct error *error) WARN_UNUSED;
+void transform_free(struct transform *transform); /* after its workers ended; NULL is fine */
+enum status transform_start(struct transform *transform, struct group *group, struct error *error) WARN_UNUSED;
+void transform_tick(struct transform *transform); /* every POOL_TICK */
+/* After queue_close(input): waits for the workers. */
+enum status transform_join(struct transform *transform, struct context *context);
+
+#endif
