@@ -242,7 +242,8 @@ static void decode_process(void *stage, void *worker, struct batch *batch)
     {
         decode_record(worker, batch, record);
         uint32_t next = (uint32_t)(record - batch->records) + 1;
-        if (batch->arena.held > BATCH_LIMIT && next < batch->count) {
+        /* Not when asked again: the records behind a repeated one have been decoded before. */
+        if (batch->arena.held > BATCH_LIMIT && next < batch->count && record->attempts == 0) {
             batch->cut = next;
             return;
         }
