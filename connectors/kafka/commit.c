@@ -1,0 +1,124 @@
+/*
+ * What may be committed comes from the ledger. In the run it is handed to librdkafka's auto-commit timer (rd_kafka_offsets_store), at a revoke and at the end it is
+ * committed at once; the answer is waited for on a queue of its own, with a deadline: the synchronous call never returns when the coordinator hangs.
+ */
+#include "connectors/kafka/source.h"
+#include "processor/log.h"
+
+/* Behind the last record there may be control records and gaps of compaction: when all is settled up to there, the end itself is committed, so that
+ * the lag that others see is 0. */
+static int64_t committable(const struct kafka_partition *partition)
+{
+    int64_t offset = intake_committable(partition->intake);
+    if (offset >= 0 && offset == partition->pushed && partition->eof > offset && partition->position >= partition->eof)
+        return partition->eof;
+    return offset;
+}
+
+static void list_add(rd_kafka_topic_partition_list_t *list, const struct kafka_partition *partition, int64_t offset)
+{
+    rd_kafka_topic_partition_t *entry = rd_kafka_topic_partition_list_add(list, partition->topic, partition->id);
+    entry->offset = offset;
+    int32_t epoch = kafka_partition_epoch(partition, offset - 1);
+    if (epoch >= 0)
+        rd_kafka_topic_partition_set_leader_epoch(entry, epoch);
+}
+
+static void note_committed(struct kafka_source *source, const rd_kafka_topic_partition_list_t *list, rd_kafka_resp_err_t err)
+{
+    for (int i = 0; list && i < list->cnt; i++) {
+        const rd_kafka_topic_partition_t *entry = &list->elems[i];
+        rd_kafka_resp_err_t code = entry->err ? entry->err : err;
+        if (entry->offset < 0)
+            continue;
+        struct kafka_partition *partition = kafka_partition_find(source, entry->topic, entry->partition);
+        if (code)
+            log_warn(source->client.part, "%s/%d: offset %lld was not committed: %s", entry->topic, (int)entry->partition,
+                     (long long)entry->offset, rd_kafka_err2str(code));
+        else if (partition)
+            intake_committed(partition->intake, entry->offset);
+    }
+}
+
+void kafka_on_commit(rd_kafka_t *rk, rd_kafka_resp_err_t err, rd_kafka_topic_partition_list_t *list, void *opaque)
+{
+    const struct kafka_client *client = opaque;
+    (void)rk;
+    if (err != RD_KAFKA_RESP_ERR__NO_OFFSET)
+        note_committed(client->owner, list, err);
+}
+
+void kafka_store_offsets(struct kafka_source *source)
+{
+    rd_kafka_topic_partition_list_t *list = NULL;
+    for (unsigned i = 0; i < source->count; i++) {
+        struct kafka_partition *partition = source->partitions[i];
+        int64_t offset = committable(partition);
+        if (offset < 0 || offset == partition->stored)
+            continue;
+        if (!list)
+            list = rd_kafka_topic_partition_list_new((int)(source->count - i));
+        list_add(list, partition, offset);
+    }
+    if (!list)
+        return;
+    (void)rd_kafka_offsets_store(source->client.rk, list); /* its answer is of the last element only */
+    for (int i = 0; i < list->cnt; i++) {
+        const rd_kafka_topic_partition_t *entry = &list->elems[i];
+        struct kafka_partition *partition = kafka_partition_find(source, entry->topic, entry->partition);
+        if (entry->err == RD_KAFKA_RESP_ERR_NO_ERROR)
+            partition->stored = entry->offset;
+        else if (entry->err != RD_KAFKA_RESP_ERR__STATE) /* being assigned or revoked: comes again */
+            log_warn(source->client.part, "%s/%d: offset %lld was not stored: %s", entry->topic, (int)entry->partition,
+                     (long long)entry->offset, rd_kafka_err2str(entry->err));
+    }
+    rd_kafka_topic_partition_list_destroy(list);
+}
+
+static rd_kafka_topic_partition_list_t *offsets_of(struct kafka_source *source, const rd_kafka_topic_partition_list_t *list)
+{
+    rd_kafka_topic_partition_list_t *offsets = rd_kafka_topic_partition_list_new(16);
+    for (unsigned i = 0; i < source->count; i++) {
+        struct kafka_partition *partition = source->partitions[i];
+        int64_t offset = committable(partition);
+        if (offset >= 0 && (!list || rd_kafka_topic_partition_list_find(list, partition->topic, partition->id)))
+            list_add(offsets, partition, offset);
+    }
+    return offsets;
+}
+
+/* An answer to an earlier commit, which we gave up, may come first. */
+static enum status wait_for_answer(struct kafka_source *source, void *which, int64_t until)
+{
+    for (;;) {
+        int64_t left = until - clock_now();
+        rd_kafka_event_t *event = rd_kafka_queue_poll(source->replies, left > 0 ? (int)(left / CLOCK_MS) : 0);
+        if (!event)
+            return STATUS_DEADLINE;
+        bool ours = rd_kafka_event_type(event) == RD_KAFKA_EVENT_OFFSET_COMMIT && rd_kafka_event_opaque(event) == which;
+        rd_kafka_resp_err_t err = rd_kafka_event_error(event);
+        if (rd_kafka_event_type(event) == RD_KAFKA_EVENT_OFFSET_COMMIT)
+            note_committed(source, rd_kafka_event_topic_partition_list(event), err);
+        rd_kafka_event_destroy(event);
+        if (ours)
+            return err && err != RD_KAFKA_RESP_ERR__NO_OFFSET ? STATUS_FAILED : STATUS_OK;
+    }
+}
+
+enum status kafka_commit(struct kafka_source *source, const rd_kafka_topic_partition_list_t *list, int64_t until)
+{
+    static _Atomic intptr_t numbers;
+    rd_kafka_topic_partition_list_t *offsets = offsets_of(source, list);
+    enum status status = STATUS_OK;
+    if (offsets->cnt > 0) {
+        void *which = (void *)(atomic_fetch_add(&numbers, 1) + 1);
+        rd_kafka_resp_err_t err = rd_kafka_commit_queue(source->client.rk, offsets, source->replies, NULL, which);
+        status = err ? STATUS_FAILED : wait_for_answer(source, which, until);
+        if (status == STATUS_DEADLINE)
+            log_error(source->client.part, "no answer to a commit in time: what was not committed comes again after the next start");
+        else if (err)
+            log_error(source->client.part, "could not commit: %s", rd_kafka_err2str(err));
+    }
+    rd_kafka_topic_partition_list_destroy(offsets);
+    return status;
+}
