@@ -405,7 +405,7 @@ static void say_stalled(struct intake_partition *partition, int64_t lag, int64_t
 {
     struct intake *intake = partition->intake;
     const char *closed = atomic_load_explicit(&intake->closed_reason, memory_order_relaxed);
-    char why[160];
+    char why[300];
     if (blocking != NULL)
         snprintf(why, sizeof why, "held up by %s%s%s", blocking, closed != NULL ? "; " : "", closed != NULL ? closed : "");
     else
