@@ -67,7 +67,7 @@ static void write_histogram(FILE *out, const struct metric *metric)
 {
     const char *comma = metric->labels[0] != '\0' ? "," : "";
     uint64_t count = 0;
-    int64_t sum = metric_get(metric);
+    double sum = atomic_load_explicit(&metric->sum, memory_order_relaxed);
     for (unsigned i = 0; i < METRIC_BUCKETS; i++) {
         int64_t bound = metric_bound(i);
         count += atomic_load_explicit(&metric->buckets[i], memory_order_relaxed);
@@ -79,7 +79,7 @@ static void write_histogram(FILE *out, const struct metric *metric)
         fprintf(out, "\"} %" PRIu64 "\n", count);
     }
     write_part(out, metric, "_sum");
-    write_value(out, sum, 1 / (double)CLOCK_SECOND);
+    fprintf(out, " %.15g\n", sum * metric->scale);
     write_part(out, metric, "_count");
     fprintf(out, " %" PRIu64 "\n", count);
 }

@@ -1,6 +1,10 @@
 /*
- * The process's log: one line each on stderr, `2026-01-02T03:04:05.678Z LEVEL part: text` or JSON. Library code returns errors; only main, the supervisor, the intake and
- * connectors' own callbacks log. Rate limit: one line a second for each call place that repeats; the number left out is said.
+ * The process's log: one line each on stderr, `2026-01-02T03:04:05.678Z LEVEL part: text` or JSON. Library code returns errors; only main, the supervisor, the
+ * intake and connectors' own callbacks log.
+ *
+ * Rate limit: one line a second for each call place (the format's pointer and the part). What comes sooner is kept back, the newest of it is said when the second is
+ * over (by the next line of whatever place, log_tick or log_flush), with how many more there were.
+ * Threads: all functions from any thread; not from a signal handler.
  */
 #ifndef WEIR_PROCESSOR_LOG_H
 #define WEIR_PROCESSOR_LOG_H
@@ -13,7 +17,10 @@ enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 
 void log_set(enum log_level level, bool json);
 void log_write(enum log_level level, const char *part, const char *format, ...) PRINTF_LIKE(3, 4);
-/* Called before and after each line is written: a progress line on the terminal gets out of the way. */
+/* Says what was kept back and is due (log_tick: every second or so) or all of it (log_flush: before the process ends). */
+void log_tick(void);
+void log_flush(void);
+/* Called before and after each line is written: a progress line on the terminal gets out of the way. Under the log's own lock, so they must not log. */
 void log_on_line(void (*before)(void), void (*after)(void));
 
 #define log_error(part, ...) log_write(LOG_ERROR, part, __VA_ARGS__)

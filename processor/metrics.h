@@ -22,7 +22,8 @@ struct metric {
     const char *name, *help;
     char *labels; /* `stage="decode",x="y"`, escaped, without braces; "" for none */
     enum metric_type type;
-    _Atomic int64_t value;                /* counter, gauge; histogram: the sum in nanoseconds */
+    _Atomic int64_t value;                /* counter, gauge */
+    _Atomic double sum;                   /* histogram: in nanoseconds (an int64_t of them would overflow within hours) */
     _Atomic uint64_t *buckets;            /* histogram: not cumulative, METRIC_BUCKETS of them */
     double scale;                         /* value * scale is what is shown: 1, or 1e-9 for nanoseconds */
     _Atomic bool hidden;                  /* not shown: a partition that went away */
@@ -34,7 +35,7 @@ void metrics_free(struct metrics *metrics);
 /* name and help are constants. labels: NULL or printf-formatted by the caller into escaped text (metrics_label). Never NULL: aborts when out of memory at
  * start-up. All of one name have one type. */
 struct metric *metrics_get(struct metrics *metrics, enum metric_type type, const char *name, const char *help, const char *labels);
-/* Appends `name="value"` with value escaped, and a comma before it when text is not empty. */
+/* Appends `name="value"` with value escaped, and a comma before it when text is not empty. A value that does not fit is cut. */
 void metrics_label(char *text, size_t size, const char *name, const char *value);
 
 static inline void metric_add(struct metric *metric, int64_t n)
@@ -57,7 +58,7 @@ void metric_observe(struct metric *metric, int64_t ns, uint64_t count);
 int64_t metric_bound(unsigned bucket); /* upper bound in ns, INT64_MAX for the last */
 /* The value below which `quantile` (0..1) of the observations are, in ns, by linear interpolation within the bucket; 0 when there are none. */
 int64_t metric_quantile(const struct metric *metric, double quantile);
-/* Visits all, grouped by name. */
+/* Visits all (hidden ones too), grouped by name: those of one name share the pointers `name` and `help`. */
 void metrics_each(struct metrics *metrics, void (*visit)(const struct metric *metric, void *arg), void *arg);
 
 #endif
