@@ -321,6 +321,14 @@ enum status intake_push(struct intake_partition *partition, struct batch *batch,
     return STATUS_OK;
 }
 
+enum status intake_try_push(struct intake_partition *partition, struct batch *batch, struct context *context)
+{
+    /* No one else pushes into this queue, so what fits now is not waited for. */
+    if (batch->count > 0 && !queue_fits(partition->intake->config.output, batch))
+        return STATUS_FULL;
+    return intake_push(partition, batch, context);
+}
+
 /* -- what the source tells -- */
 
 void intake_position(struct intake_partition *partition, int64_t position, int64_t end)

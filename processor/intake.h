@@ -74,6 +74,9 @@ struct batch *intake_begin(struct intake_partition *partition) WARN_UNUSED;
 /* Takes the batch: issues its ticket and puts it on the first queue. An empty one is just freed. Waits only when the queue is full in spite of intake_has_room.
  * On failure the batch is freed and its records are not issued: the source must come back to them (or be ending). */
 enum status intake_push(struct intake_partition *partition, struct batch *batch, struct context *context) WARN_UNUSED;
+/* The same without ever waiting, for a source that has to go on talking to its broker: STATUS_FULL, the caller keeps the batch (nothing is issued) and comes back
+ * with it when it is woken, or frees it. */
+enum status intake_try_push(struct intake_partition *partition, struct batch *batch, struct context *context) WARN_UNUSED;
 
 /* For lag and the watchdog: the next offset to be consumed and the partition's end (high watermark; -1: not known). Cheap, call it often. */
 void intake_position(struct intake_partition *partition, int64_t position, int64_t end);

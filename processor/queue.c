@@ -139,6 +139,17 @@ enum status queue_try_push(struct queue *queue, struct batch *batch)
     return status;
 }
 
+bool queue_fits(struct queue *queue, const struct batch *batch)
+{
+    size_t bytes = batch_bytes(batch);
+    CHECK_CALL(pthread_mutex_lock(&queue->mutex));
+    bool fits = queue->closed || fits_locked(queue, batch, bytes);
+    if (!fits)
+        queue->wanted = true;
+    CHECK_CALL(pthread_mutex_unlock(&queue->mutex));
+    return fits;
+}
+
 static bool above_locked(const struct queue *queue, unsigned percent)
 {
     return queue->stats.records * 100 > queue->config.records * percent ||

@@ -37,6 +37,8 @@ void queue_close(struct queue *queue);
 /* Takes the batch on STATUS_OK, the caller keeps it otherwise. FULL (only try), CLOSED, CANCELLED, DEADLINE. */
 enum status queue_push(struct queue *queue, struct batch *batch, struct context *context) WARN_UNUSED;
 enum status queue_try_push(struct queue *queue, struct batch *batch) WARN_UNUSED;
+/* Would queue_try_push find it not FULL? Where one thread does all the pushing, a yes holds until it pushes. A no is told to the room listener later. */
+bool queue_fits(struct queue *queue, const struct batch *batch);
 /* The oldest batch, numbered in the order of hand-out (batch->sequence). EMPTY when `until` passed first, CLOSED when closed and empty. */
 enum status queue_pop(struct queue *queue, struct context *context, int64_t until, struct batch **ret) WARN_UNUSED;
 
@@ -44,7 +46,7 @@ struct queue_stats queue_get_stats(struct queue *queue);
 const struct queue_config *queue_get_config(const struct queue *queue);
 /* More than `percent` of either capacity in use? */
 bool queue_is_above(struct queue *queue, unsigned percent);
-/* Called (without locks, by a popper, must not block) each time the queue falls below half after queue_is_above answered true or a push found it full. One
+/* Called (without locks, by a popper, must not block) each time the queue falls below half after queue_is_above answered true, queue_fits false, or a push found it full. One
  * listener, set before use. */
 void queue_on_room(struct queue *queue, void (*wake)(void *arg), void *arg);
 
