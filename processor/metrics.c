@@ -199,7 +199,7 @@ static unsigned bucket_of(int64_t ns)
 {
     unsigned bucket = 0;
     int64_t decade = 1000;
-    while (bucket < METRIC_BUCKETS - 1 && ns > decade * 5) {
+    while (bucket + 3 < METRIC_BUCKETS && ns > decade * 5) {
         bucket += 3;
         decade *= 10;
     }
