@@ -9,7 +9,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
+#include <limits.h>
 #include <microhttpd.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -26,7 +26,7 @@
 #include "processor/check.h"
 #include "processor/health.h"
 
-enum { KEEP = 48, LIMIT = 64, BACKLOG = 64, MEMORY_PER_CONNECTION = 16 * 1024, WHY_MAX = 4096, SWEEP_MS = 1000 };
+enum { KEEP = 48, LIMIT = 64, BACKLOG = 64, MEMORY_PER_CONNECTION = 16 * 1024, WHY_MAX = 4096 };
 
 struct connection {
     int fd;
@@ -77,7 +77,7 @@ static enum MHD_Result answer_text(struct MHD_Connection *connection, unsigned c
 static enum MHD_Result get_healthz(const struct admin *admin, struct MHD_Connection *connection)
 {
     int64_t silence = health_silence(admin->config.health);
-    if (silence <= ADMIN_MAX_SILENCE)
+    if (silence <= admin->config.max_silence)
         return answer_text(connection, MHD_HTTP_OK, "ok\n");
     char text[80];
     snprintf(text, sizeof text, "no heartbeat for %lld s\n", (long long)(silence / CLOCK_SECOND));
@@ -156,7 +156,8 @@ static void cut_oldest(struct admin *admin)
 static void cut_aged(struct admin *admin)
 {
     int64_t now = clock_now();
-    for (struct connection *at = admin->oldest; at != NULL && now - at->accepted >= ADMIN_MAX_AGE; at = at->newer)
+    for (struct connection *at = admin->oldest; at != NULL && now - at->accepted >= admin->config.max_age;
+         at = at->newer)
         cut(admin, at);
 }
 
@@ -205,13 +206,21 @@ static void notify(void *arg, struct MHD_Connection *connection, void **socket_c
 
 /* -- the thread -- */
 
+/* Until the oldest that is not cut yet is to be cut, or the library has something to do. */
 static int wait_ms(const struct admin *admin)
 {
     MHD_UNSIGNED_LONG_LONG library = 0;
-    int wait = admin->oldest != NULL ? SWEEP_MS : -1;
-    if (MHD_get_timeout(admin->daemon, &library) == MHD_YES && (wait < 0 || library < (unsigned)wait))
-        wait = library < SWEEP_MS ? (int)library : SWEEP_MS;
-    return wait;
+    const struct connection *oldest = admin->oldest;
+    int64_t wait = -1;
+    while (oldest != NULL && oldest->cut)
+        oldest = oldest->newer;
+    if (oldest != NULL) {
+        int64_t left = oldest->accepted + admin->config.max_age - clock_now();
+        wait = left > 0 ? left / CLOCK_MS + 1 : 0;
+    }
+    if (MHD_get_timeout(admin->daemon, &library) == MHD_YES && (wait < 0 || library < (uint64_t)wait))
+        wait = library < INT_MAX ? (int64_t)library : INT_MAX;
+    return (int)wait;
 }
 
 static void *serve(void *arg)
@@ -319,6 +328,10 @@ enum status admin_start(const struct admin_config *config, struct admin **ret, s
     if (admin == NULL)
         return error_set(error, ERROR_FATAL, "out of memory");
     admin->config = *config;
+    if (admin->config.max_age == 0)
+        admin->config.max_age = ADMIN_MAX_AGE;
+    if (admin->config.max_silence == 0)
+        admin->config.max_silence = ADMIN_MAX_SILENCE;
     admin->wake_fd = -1;
     enum status status = start(admin, error);
     if (status != STATUS_OK) {

@@ -29,6 +29,7 @@ struct admin_config {
     struct metrics *metrics;
     struct health *health;
     const char *version_json; /* the body of /version */
+    int64_t max_age, max_silence; /* 0: ADMIN_MAX_AGE, ADMIN_MAX_SILENCE */
 };
 
 /* STATUS_FAILED/ERROR_FATAL: the address can't be had; the text names it and the reason. What config points to must outlive the server. */
