@@ -36,9 +36,9 @@ void memory_broker_free(struct memory_broker *broker); /* no pipeline may run on
 
 /* `count` more records at the end of the partition. Record P@O has the key `P-O` and what memory_broker_make says as its value: {"id":"P-O"} at first. */
 void memory_broker_produce(struct memory_broker *broker, int32_t partition, int64_t count);
-/* Writes the value of a record to out and returns its size; a negative one makes it null. Called in the source's thread. */
-void memory_broker_make(struct memory_broker *broker,
-                        int (*make)(void *arg, int32_t partition, int64_t offset, char *out, size_t size), void *arg);
+/* make writes the value of a record to out, which has `room` bytes, and returns its size; a negative one makes it null. Called in the source's thread. */
+void memory_broker_make(struct memory_broker *broker, size_t room,
+                        int (*make)(void *arg, int32_t partition, int64_t offset, char *out, size_t room), void *arg);
 void memory_broker_batch(struct memory_broker *broker, uint32_t records); /* of one batch; 64 at first */
 /* Takes these offsets out of the log, as compaction does: [from, to). One range a partition. */
 void memory_broker_compact(struct memory_broker *broker, int32_t partition, int64_t from, int64_t to);
@@ -54,8 +54,8 @@ bool memory_broker_wait_held(struct memory_broker *broker, bool held);
 /* Until all partitions are paused, as they are when the intake had no room for INTAKE_PAUSE_AFTER. */
 bool memory_broker_wait_paused(struct memory_broker *broker, bool paused);
 
-/* Takes the partition from the running source, or gives it back (from its committed offset on); returns when it is done. lost: without drain and commit. patience: ns that
- * the drain may take. */
+/* Takes the partition from the running source, or gives it back (from its committed offset on); returns when it is done. lost: without drain and
+ * commit. patience: ns that the drain may take. */
 bool memory_broker_revoke(struct memory_broker *broker, int32_t partition, bool lost, int64_t patience);
 bool memory_broker_assign(struct memory_broker *broker, int32_t partition);
 /* The source says that it is not connected and pops nothing, until it is said to be back. */
