@@ -17,6 +17,8 @@ struct assigned {
     int64_t pushed; /* behind the last record pushed; -1 none */
     int64_t until;  /* exit_at_end */
     bool paused;
+    struct batch *fetched; /* the queue had no room for it */
+    int64_t fetched_to;
 };
 
 struct memory_source {
@@ -148,6 +150,8 @@ static void revoke(struct memory_source *source, unsigned number)
     if (assigned->intake == NULL)
         return;
     set_paused(source, number, false);
+    batch_free(assigned->fetched);
+    assigned->fetched = NULL;
     intake_revoke(assigned->intake);
     assigned->intake = NULL;
 }
@@ -231,31 +235,48 @@ static void add(struct memory_source *source, struct batch *batch, int64_t offse
         record->value = bytes_of(value, (uint32_t)size);
 }
 
-/* One batch of the partition. False: it has nothing now. */
-static bool pop(struct memory_source *source, unsigned number, enum status *ret_status)
+/* The next batch of the partition; *ret_position: behind it. NULL: there is nothing now. */
+static struct batch *fetch(struct memory_source *source, unsigned number, int64_t *ret_position)
 {
     struct assigned *assigned = &source->assigned[number];
     struct memory_partition partition = read_partition(source, number);
-    if (assigned->intake == NULL)
-        return false;
-    intake_position(assigned->intake, assigned->position, partition.end);
-    if (assigned->position >= partition.end)
-        return false;
+    int64_t position = assigned->position;
+    intake_position(assigned->intake, position, partition.end);
+    if (position >= partition.end)
+        return NULL;
     struct batch *batch = intake_begin(assigned->intake);
     CHECK(batch != NULL);
     memory_lock(&source->broker->mutex);
     uint32_t most = source->broker->batch_records;
     memory_unlock(&source->broker->mutex);
-    int64_t position = assigned->position;
     for (; position < partition.end && batch->count < most; position++) {
         if (position < partition.gap_from || position >= partition.gap_to)
             add(source, batch, position);
     }
-    int64_t pushed = batch->count > 0 ? batch->records[batch->count - 1].offset + 1 : assigned->pushed;
-    *ret_status = intake_push(assigned->intake, batch, source->context);
-    if (*ret_status != STATUS_OK)
+    *ret_position = position;
+    return batch;
+}
+
+/* One batch of the partition. False: it has nothing now, or the queue has no room for what it has. */
+static bool pop(struct memory_source *source, unsigned number, enum status *ret_status)
+{
+    struct assigned *assigned = &source->assigned[number];
+    if (assigned->intake == NULL)
         return false;
-    assigned->position = position;
+    if (assigned->fetched == NULL)
+        assigned->fetched = fetch(source, number, &assigned->fetched_to);
+    if (assigned->fetched == NULL)
+        return false;
+    const struct batch *batch = assigned->fetched;
+    int64_t pushed = batch->count > 0 ? batch->records[batch->count - 1].offset + 1 : assigned->pushed;
+    enum status status = intake_try_push(assigned->intake, assigned->fetched, source->context);
+    if (status == STATUS_FULL)
+        return false;
+    assigned->fetched = NULL;
+    *ret_status = status;
+    if (status != STATUS_OK)
+        return false;
+    assigned->position = assigned->fetched_to;
     assigned->pushed = pushed;
     return true;
 }
