@@ -36,14 +36,15 @@ PROGRAM  := $(if $(MAIN_OBJ),$(BUILD)/weir)
 LIBRARY  := $(BUILD)/libweir.a
 
 programs  = $(foreach src,$(wildcard tests/$(1)),$(if $(if $(ONLY),$(findstring $(ONLY),$(src)),all),$(src:%.c=$(BUILD)/%)))
-SUPPORT  := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tests/support/*.c))
+SUPPORT_OBJS := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tests/support/*.c))
+SUPPORT  := $(BUILD)/libsupport.a
 UNIT     := $(call programs,unit/test_*.c)
 PIPELINE := $(call programs,pipeline/test_*.c)
 INTEGRATION := $(call programs,integration/test_*.c)
 BENCH    := $(call programs,bench/*.c)
 CHAOS    := $(call programs,chaos/*.c)
 TESTS    := $(UNIT) $(PIPELINE) $(INTEGRATION) $(BENCH) $(CHAOS)
-TEST_OBJS := $(TESTS:$(BUILD)/%=$(BUILD)/obj/%.o) $(SUPPORT)
+TEST_OBJS := $(TESTS:$(BUILD)/%=$(BUILD)/obj/%.o) $(SUPPORT_OBJS)
 
 .PHONY: all demo test unit pipeline integration bench gate soak asan tsan lint fmt install uninstall clean distclean help deps \
         deps-test FORCE
@@ -105,7 +106,11 @@ $(TEST_OBJS): WARN += -Wno-conversion
 
 $(TESTS): $(BUILD)/%: $(BUILD)/obj/%.o $(SUPPORT) $(LIBRARY)
 	@mkdir -p $(@D) && echo "  LINK $@"
-	@$(CXX) -o $@ $(filter %.o,$^) $(LIBRARY) $(ALL_LIBS) $$(pkg-config --libs cmocka)
+	@$(CXX) -o $@ $< $(SUPPORT) $(LIBRARY) $(ALL_LIBS) $$(pkg-config --libs cmocka)
+
+# An archive, so that a test links only what it uses of it.
+$(SUPPORT): $(SUPPORT_OBJS)
+	@rm -f $@ && $(AR) rcs $@ $^
 
 # Absolute: tests change their folder.
 ENV = WEIR_BIN=$(abspath $(BUILD))/weir WEIR_BUILD=$(abspath $(BUILD)) WEIR_ROOT=$(CURDIR) DEPS=$(abspath $(DEPS))
