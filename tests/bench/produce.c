@@ -2,7 +2,6 @@
  * Preloads a topic on a real broker with orders (tests/support/orders.h): idempotent, acks=all, every delivery checked. Exits 0 only when the broker has
  * acknowledged each of them, so that who reads them later knows exactly what must be there.
  */
-#include <getopt.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -12,6 +11,7 @@
 #include <zstd.h>
 
 #include "tests/support/kafka.h"
+#include "tests/support/options.h"
 #include "tests/support/orders.h"
 
 static const char USAGE[] =
@@ -73,7 +73,7 @@ static void produce_one(struct producer *producer, uint64_t id)
 {
     char key[ORDER_ID_SIZE + 1];
     uint8_t text[ORDER_SIZE], packed[2 * ORDER_SIZE];
-    size_t size = order_write(id, order_is_broken(id, (unsigned)producer->ppm), text);
+    size_t size = orders_write(id, orders_is_broken(id, (unsigned)producer->ppm), text);
     void *value = text;
     memcpy(key, text + ORDER_ID_AT, ORDER_ID_SIZE);
     if (producer->zstd != NULL) {
@@ -121,21 +121,6 @@ static void produce_all(struct producer *producer)
            (double)producer->bytes / 1e6, producer->topic, seconds, (double)producer->delivered / seconds);
 }
 
-/* An option's value goes to `text` or `number`, whichever there is. */
-struct option_target {
-    const char *name, **text;
-    uint64_t *number;
-};
-
-static uint64_t number_of(const char *name, const char *text)
-{
-    char *end;
-    unsigned long long number = strtoull(text, &end, 10);
-    if (end == text || *end != '\0')
-        kafka_die("produce: --%s: expected a number, found %s", name, text);
-    return number;
-}
-
 static void parse(int argc, char **argv, struct producer *producer)
 {
     const struct option_target targets[] = {
@@ -149,22 +134,11 @@ static void parse(int argc, char **argv, struct producer *producer)
         {"broken", NULL, &producer->ppm},
         {"rate", NULL, &producer->rate},
         {"customers", &producer->customers, NULL},
+        {NULL, NULL, NULL},
     };
-    enum { TARGETS = sizeof targets / sizeof *targets };
-    struct option options[TARGETS + 1] = {0};
-    int which = 0;
-    for (int i = 0; i < TARGETS; i++)
-        options[i] = (struct option){targets[i].name, required_argument, NULL, 0};
-    for (int answer; (answer = getopt_long(argc, argv, "", options, &which)) != -1;) {
-        if (answer != 0)
-            kafka_die("%s", USAGE);
-        if (targets[which].text != NULL)
-            *targets[which].text = optarg;
-        else
-            *targets[which].number = number_of(targets[which].name, optarg);
-    }
+    int rest = options_parse(argc, argv, targets, USAGE);
     bool produces = producer->brokers != NULL && producer->topic != NULL;
-    if (optind < argc || producer->partitions < 1 || (!produces && producer->customers == NULL))
+    if (rest < argc || producer->partitions < 1 || (!produces && producer->customers == NULL))
         kafka_die("%s", USAGE);
     if (strcmp(producer->payload, "none") != 0 && strcmp(producer->payload, "zstd") != 0)
         kafka_die("produce: --payload: expected none or zstd, found %s", producer->payload);
@@ -175,7 +149,7 @@ static void write_customers(const char *path)
     FILE *file = fopen(path, "w");
     if (file == NULL)
         kafka_die("produce: %s: %m", path);
-    order_write_customers(file);
+    orders_write_customers(file);
     if (fclose(file) != 0)
         kafka_die("produce: %s: %m", path);
 }

@@ -48,12 +48,12 @@ static uint32_t cents_of(uint64_t hash)
     return 10000 + (uint32_t)((hash >> 20) % 90000);
 }
 
-bool order_is_broken(uint64_t id, unsigned ppm)
+bool orders_is_broken(uint64_t id, unsigned ppm)
 {
     return mix(~id) % 1000000 < ppm;
 }
 
-size_t order_write(uint64_t id, bool broken, uint8_t out[ORDER_SIZE])
+size_t orders_write(uint64_t id, bool broken, uint8_t out[ORDER_SIZE])
 {
     _Static_assert(sizeof TEMPLATE - 1 == ORDER_SIZE, "the size that everybody allocates");
     uint64_t hash = mix(id);
@@ -75,7 +75,7 @@ size_t order_write(uint64_t id, bool broken, uint8_t out[ORDER_SIZE])
     return broken ? ORDER_SIZE - 1 : ORDER_SIZE;
 }
 
-void order_get_fields(uint64_t id, struct order_fields *ret)
+void orders_get_fields(uint64_t id, struct orders_fields *ret)
 {
     uint64_t hash = mix(id);
     uint32_t customer = customer_of(hash);
@@ -85,7 +85,7 @@ void order_get_fields(uint64_t id, struct order_fields *ret)
     ret->total = cents_of(hash) / 100.0;
 }
 
-bool order_parse_id(const void *text, size_t size, uint64_t *ret)
+bool orders_parse_id(const void *text, size_t size, uint64_t *ret)
 {
     const char *at = text;
     uint64_t id = 0;
@@ -100,7 +100,7 @@ bool order_parse_id(const void *text, size_t size, uint64_t *ret)
     return true;
 }
 
-void order_write_customers(FILE *out)
+void orders_write_customers(FILE *out)
 {
     fputs("customer_id,name,tier\n", out);
     for (unsigned i = 0; i < ORDER_CUSTOMERS; i++)

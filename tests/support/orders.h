@@ -18,7 +18,7 @@ enum {
     ORDER_CUSTOMERS = 100000, /* orders are spread evenly over them */
 };
 
-struct order_fields {
+struct orders_fields {
     char id[ORDER_ID_SIZE + 1];
     char customer[ORDER_CUSTOMER_SIZE + 1];
     const char *tier; /* the customer's, in the table */
@@ -26,13 +26,13 @@ struct order_fields {
 };
 
 /* The order's text; one that is broken lacks its last byte. Returns its size. */
-size_t order_write(uint64_t id, bool broken, uint8_t out[ORDER_SIZE]);
+size_t orders_write(uint64_t id, bool broken, uint8_t out[ORDER_SIZE]);
 /* One in a million is broken with ppm 1; which ones depends on nothing but the id. */
-bool order_is_broken(uint64_t id, unsigned ppm);
-void order_get_fields(uint64_t id, struct order_fields *ret);
+bool orders_is_broken(uint64_t id, unsigned ppm);
+void orders_get_fields(uint64_t id, struct orders_fields *ret);
 /* The id out of its text ("o-000000012345"); false: it is none. */
-bool order_parse_id(const void *text, size_t size, uint64_t *ret);
+bool orders_parse_id(const void *text, size_t size, uint64_t *ret);
 /* The table of all customers, as CSV: customer_id, name, tier. */
-void order_write_customers(FILE *out);
+void orders_write_customers(FILE *out);
 
 #endif

@@ -1,0 +1,152 @@
+"""Measure weir's pipelines against the floor: bench.py SCRATCH, started by run.sh.
+
+Each run is a whole process in a group of its own, over the same preloaded topic: from its start to its end, table and
+join included. The rounds are interleaved, so that what else the machine does hits all alike. CPU is user + system time
+of the process by wait4(2). The minimum is the figure to compare; the median tells how much noise there was.
+"""
+
+import json
+import os
+import shutil
+import sqlite3
+import statistics
+import subprocess
+import sys
+import time
+
+SCRATCH = sys.argv[1]
+HERE = os.path.dirname(os.path.abspath(__file__))
+BUILD = os.environ.get("WEIR_BUILD", os.path.join(HERE, "../../build"))
+WEIR = os.environ.get("WEIR_BIN", os.path.join(BUILD, "weir"))
+TOOLS = os.path.join(BUILD, "tests/bench")
+BROKER = os.environ["WEIR_BROKER"]
+# `make bench` hands on the Makefile's RECORDS only when it was set on purpose.
+RECORDS = int(os.environ.get("RECORDS", "5000000"))
+ROUNDS = int(os.environ.get("ROUNDS", "3"))
+COMPRESSION = os.environ.get("COMPRESSION", "lz4")
+PARTITIONS = 6
+RSS_GOAL = 96 * 1024 * 1024
+# CPU us per record; floor: none.
+GOALS = {"file": 1.5, "sqlite": 1.8, "kafka": 2.5}
+NAMES = {"floor": "floor: a consumer that counts", "file": "NDJSON, zstd level 1", "sqlite": "SQLite, append", "kafka": "Kafka topic, lz4"}
+# Names of topics and groups that no other run on the same broker has.
+RUN = f"bench-{os.getpid()}-{int(time.time())}"
+
+
+def produce(*arguments):
+    subprocess.run([f"{TOOLS}/produce", "--brokers", BROKER, "--partitions", str(PARTITIONS), *arguments], check=True)
+
+
+def measure(command, **kwargs):
+    """Run to the end; seconds, CPU seconds and peak RSS of the process."""
+    began = time.monotonic()
+    process = subprocess.Popen(command, **kwargs)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    seconds = time.monotonic() - began
+    if process.returncode != 0:
+        sys.exit(f"bench: {' '.join(command)} exited with {process.returncode}")
+    return {"seconds": seconds, "cpu_seconds": usage.ru_utime + usage.ru_stime, "user_seconds": usage.ru_utime,
+            "peak_rss_bytes": usage.ru_maxrss * 1024}
+
+
+def run_floor(number):
+    out = os.path.join(SCRATCH, "floor.out")
+    with open(out, "w", encoding="ascii") as file:
+        result = measure([f"{TOOLS}/floor", BROKER, f"{RUN}-floor-{number}", RUN], stdout=file)
+    with open(out, encoding="ascii") as file:
+        if int(file.read()) != RECORDS:
+            sys.exit("bench: the floor counted another number of records than were produced")
+    return result
+
+
+def stored_in(kind, out):
+    """How many records are really there."""
+    if kind == "file":
+        lines = subprocess.run(f"zstd -dcq {out}/*.zst | wc -l", shell=True, check=True, capture_output=True, text=True)
+        return int(lines.stdout)
+    if kind == "sqlite":
+        with sqlite3.connect(f"{out}/orders.db") as database:
+            return database.execute("SELECT count(*) FROM orders").fetchone()[0]
+    ends = subprocess.run([f"{BUILD}/tests/chaos/read_topic", "ends", BROKER, out], check=True, capture_output=True, text=True)
+    return sum(int(line.split()[2]) for line in ends.stdout.splitlines())
+
+
+def run_weir(kind, number):
+    out = os.path.join(SCRATCH, "out")
+    os.makedirs(out)
+    if kind == "kafka":
+        out = f"{RUN}-out-{number}"
+        produce("--topic", out, "--records", "0")
+    receipt = os.path.join(SCRATCH, "receipt.json")
+    environment = dict(os.environ, BENCH_BROKER=BROKER, BENCH_GROUP=f"{RUN}-{kind}-{number}", BENCH_TOPIC=RUN,
+                       BENCH_DIR=SCRATCH, BENCH_OUT=out, BENCH_MEMORY=os.environ.get("MEMORY", "48MiB"))
+    result = measure([WEIR, "run", f"{HERE}/{kind}.yaml", "--exit-at-end", "--quiet", "--receipt", receipt], env=environment)
+    with open(receipt, encoding="utf-8") as file:
+        said = json.load(file)
+    if said["consumed"] != RECORDS or said["stored"] != RECORDS:
+        sys.exit(f"bench: {kind}: not all {RECORDS} records were stored: {said}")
+    if number == 0 and stored_in(kind, out) != RECORDS:
+        sys.exit(f"bench: {kind}: the receipt says {RECORDS}, the store has {stored_in(kind, out)}")
+    shutil.rmtree(os.path.join(SCRATCH, "out"))
+    return result
+
+
+def summarise(kind, runs, floor):
+    cpu = [1e6 * run["cpu_seconds"] / RECORDS for run in runs]
+    best = min(runs, key=lambda run: run["cpu_seconds"])
+    return {
+        "name": NAMES[kind],
+        "cpu_us_min": round(min(cpu), 3),
+        "cpu_us_median": round(statistics.median(cpu), 3),
+        "user_us": round(1e6 * best["user_seconds"] / RECORDS, 3),
+        "records_per_second": round(RECORDS / min(run["seconds"] for run in runs)),
+        "cpu_busy": round(best["cpu_seconds"] / best["seconds"], 2),
+        "peak_rss_bytes": max(run["peak_rss_bytes"] for run in runs),
+        "ratio_to_floor": round(min(cpu) / floor, 2) if floor else None,
+        "goal_cpu_us": GOALS.get(kind),
+        "runs": runs,
+    }
+
+
+def verdict(result):
+    if result["goal_cpu_us"] is None:
+        return ""
+    met = result["cpu_us_min"] <= result["goal_cpu_us"] and result["peak_rss_bytes"] <= RSS_GOAL
+    return f"{'met' if met else 'MISSED'} ({result['goal_cpu_us']} us, 96 MiB)"
+
+
+def print_table(results):
+    print(f"\n{RECORDS} records of 177 bytes, {PARTITIONS} partitions, {COMPRESSION}; {ROUNDS} rounds\n")
+    print(f"{'':32}{'CPU us/record':>20}{'records/s':>12}{'CPUs':>6}{'peak RSS':>11}{'x floor':>9}  goal")
+    print(f"{'':32}{'min':>10}{'median':>10}")
+    for result in results.values():
+        ratio = result["ratio_to_floor"]
+        print(f"{result['name']:32}{result['cpu_us_min']:>10.2f}{result['cpu_us_median']:>10.2f}"
+              f"{result['records_per_second']:>12,}{result['cpu_busy']:>6.2f}"
+              f"{result['peak_rss_bytes'] / 2**20:>7.0f} MiB{'' if ratio is None else format(ratio, '.2f'):>9}  {verdict(result)}")
+
+
+def main():
+    kinds = [kind for kind in os.environ.get("PIPELINES", "floor,file,sqlite,kafka").split(",") if kind in NAMES]
+    produce("--topic", RUN, "--records", str(RECORDS), "--compression", COMPRESSION, "--customers", f"{SCRATCH}/customers.csv")
+    # Once around for nobody: the broker's page cache and JIT are warm then for all alike.
+    run_floor("warm")
+    runs = {kind: [] for kind in kinds}
+    for number in range(ROUNDS):
+        for kind in kinds:
+            runs[kind].append(run_floor(number) if kind == "floor" else run_weir(kind, number))
+            last = runs[kind][-1]
+            print(f"round {number + 1}: {NAMES[kind]:32}{1e6 * last['cpu_seconds'] / RECORDS:6.2f} us, {last['seconds']:.1f} s", flush=True)
+    floor = min(1e6 * run["cpu_seconds"] / RECORDS for run in runs["floor"]) if "floor" in runs else None
+    results = {kind: summarise(kind, runs[kind], floor) for kind in kinds}
+    print_table(results)
+    path = os.path.join(BUILD, "bench.json")
+    with open(path, "w", encoding="utf-8") as file:
+        json.dump({"records": RECORDS, "partitions": PARTITIONS, "compression": COMPRESSION, "rounds": ROUNDS,
+                   "cpus": os.cpu_count(), "results": results}, file, indent=2)
+        file.write("\n")
+    print(f"\nwritten to {os.path.relpath(path)}")
+
+
+main()

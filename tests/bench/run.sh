@@ -1,0 +1,21 @@
+#!/bin/bash
+# `make bench`: CPU per record of whole `weir run` processes on a real broker, against a bare consumer (bench.py tells how).
+#   WEIR_BROKER=HOST:PORT   a broker of your own, instead of one that is started with its data in a temporary folder
+#   RECORDS=5000000 ROUNDS=3 COMPRESSION=lz4 MEMORY=48MiB PIPELINES=floor,file,sqlite,kafka
+set -euo pipefail
+
+here=$(cd "$(dirname "$0")" && pwd)
+scratch=$(mktemp -d "${TMPDIR:-/tmp}/weir-bench.XXXXXX")
+cleanup() {
+    [ ! -d "$scratch/broker" ] || "$here/../broker/stop.sh" "$scratch/broker"
+    rm -rf "$scratch"
+}
+trap cleanup EXIT
+trap 'exit 130' HUP INT TERM
+
+if [ -z "${WEIR_BROKER:-}" ]; then
+    "$here/../broker/start.sh" "$scratch/broker"
+    WEIR_BROKER=$(cat "$scratch/broker/bootstrap")
+fi
+export WEIR_BROKER
+python3 "$here/bench.py" "$scratch"

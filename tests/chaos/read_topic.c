@@ -1,0 +1,86 @@
+/*
+ * Looks into topics for the scripts here.
+ *
+ *   read_topic ends BROKERS TOPIC              partition, first offset, end offset
+ *   read_topic offsets BROKERS TOPIC GROUP     partition, end offset, committed offset (-1: none), lag
+ *   read_topic dump BROKERS TOPIC              partition, offset, key, name=value of each header, value
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "tests/support/kafka.h"
+
+static rd_kafka_t *connect_reader(const char *brokers, const char *group)
+{
+    const struct kafka_property properties[] = {{"group.id", group}, {NULL, NULL}};
+    return kafka_connect(RD_KAFKA_CONSUMER, brokers, properties, NULL);
+}
+
+static void print_ends(const char *brokers, const char *topic)
+{
+    rd_kafka_t *rk = connect_reader(brokers, "weir-tests-reader");
+    int partitions = kafka_partitions(rk, topic);
+    for (int32_t i = 0; i < partitions; i++) {
+        int64_t first, end;
+        kafka_ends(rk, topic, i, &first, &end);
+        printf("%d %lld %lld\n", (int)i, (long long)first, (long long)end);
+    }
+    rd_kafka_destroy(rk);
+}
+
+static void print_offsets(const char *brokers, const char *topic, const char *group)
+{
+    rd_kafka_t *rk = connect_reader(brokers, group);
+    int partitions = kafka_partitions(rk, topic);
+    for (int32_t i = 0; i < partitions; i++) {
+        int64_t first, end, committed = kafka_committed(rk, topic, i);
+        kafka_ends(rk, topic, i, &first, &end);
+        printf("%d %lld %lld %lld\n", (int)i, (long long)end, (long long)committed,
+               (long long)(end - (committed < first ? first : committed)));
+    }
+    rd_kafka_destroy(rk);
+}
+
+static void print_text(const void *data, size_t size)
+{
+    const unsigned char *at = data;
+    for (size_t i = 0; i < size; i++) {
+        if (at[i] < ' ' || at[i] > '~')
+            printf("\\x%02x", at[i]);
+        else
+            putchar(at[i]);
+    }
+}
+
+static void print_record(const rd_kafka_message_t *message, void *arg)
+{
+    rd_kafka_headers_t *headers;
+    (void)arg;
+    printf("%d %lld ", (int)message->partition, (long long)message->offset);
+    print_text(message->key, message->key_len);
+    if (!rd_kafka_message_headers(message, &headers)) {
+        const char *name;
+        const void *value;
+        size_t size;
+        for (size_t i = 0; !rd_kafka_header_get_all(headers, i, &name, &value, &size); i++) {
+            printf(" %s=", name);
+            print_text(value, size);
+        }
+    }
+    putchar(' ');
+    print_text(message->payload, message->len);
+    putchar('\n');
+}
+
+int main(int argc, char **argv)
+{
+    if (argc == 4 && strcmp(argv[1], "ends") == 0)
+        print_ends(argv[2], argv[3]);
+    else if (argc == 5 && strcmp(argv[1], "offsets") == 0)
+        print_offsets(argv[2], argv[3], argv[4]);
+    else if (argc == 4 && strcmp(argv[1], "dump") == 0)
+        kafka_read_topic(argv[2], argv[3], print_record, NULL);
+    else
+        kafka_die("usage: read_topic ends|dump BROKERS TOPIC, or read_topic offsets BROKERS TOPIC GROUP");
+    return 0;
+}
