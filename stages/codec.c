@@ -60,5 +60,10 @@ enum codec_answer codec_inflate(struct codec *codec, struct bytes in, size_t max
     if (answer != CODEC_OK)
         return answer;
     learn_ratio(codec, in.size, size);
-    return inflate_into(codec, in, size, arena, ret, ret_why);
+    answer = inflate_into(codec, in, size, arena, ret, ret_why);
+    if (answer != CODEC_FULL)
+        return answer;
+    /* It has another size in one go than piece by piece. */
+    *ret_why = "it states a size that it does not have";
+    return CODEC_BROKEN;
 }

@@ -52,8 +52,9 @@ static void *zstd_start(const void *shared)
 static enum codec_answer failed(size_t code, const char **ret_why)
 {
     switch (ZSTD_getErrorCode(code)) {
-    case ZSTD_error_dstSize_tooSmall:
-        return CODEC_FULL;
+    case ZSTD_error_dstSize_tooSmall: /* of the window, which goes by the stated size */
+        *ret_why = "the zstd frame states a size that it does not have";
+        return CODEC_BROKEN;
     case ZSTD_error_memory_allocation:
         return CODEC_NO_MEMORY;
     case ZSTD_error_srcSize_wrong:
@@ -105,6 +106,8 @@ static enum codec_answer zstd_inflate(void *context, struct bytes in, uint8_t *o
         return zstd_count(zstd, in, room, ret_used, ret_why);
     /* In one go there is no window to allocate: the output is the window. */
     size_t used = ZSTD_decompressDCtx(zstd->context, out, room, in.data, in.size);
+    if (ZSTD_getErrorCode(used) == ZSTD_error_dstSize_tooSmall)
+        return CODEC_FULL;
     if (ZSTD_isError(used))
         return failed(used, ret_why);
     *ret_used = used;
