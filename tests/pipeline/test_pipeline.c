@@ -27,34 +27,13 @@ static int wide(void *arg, int32_t partition, int64_t offset, char *out, size_t 
     return n + width + 2;
 }
 
-static void produce_all(struct running *running, unsigned partitions, int64_t each)
-{
-    for (unsigned i = 0; i < partitions; i++)
-        memory_broker_produce(running->broker, (int32_t)i, each);
-}
-
-static void assert_all_stored_once_in_order(struct memory_store *store, uint64_t records)
-{
-    struct memory_tally tally = memory_store_tally(store);
-    assert_int_equal(tally.rows, records);
-    assert_int_equal(tally.distinct, records);
-    assert_true(tally.in_order);
-}
-
-static void assert_committed_to_the_end(struct running *running, unsigned partitions)
-{
-    for (unsigned i = 0; i < partitions; i++)
-        assert_int_equal(memory_broker_committed(running->broker, (int32_t)i),
-                         memory_broker_end(running->broker, (int32_t)i));
-}
-
 static void every_record_is_stored_once_and_in_order(void **state)
 {
     (void)state;
     struct running running;
     running_init(&running, 4);
     running.stages[0].workers_min = 3;
-    produce_all(&running, 4, 20000);
+    running_produce(&running, 4, 20000);
     assert_int_equal(running_run(&running), STATUS_OK);
     assert_all_stored_once_in_order(running.store, 80000);
     assert_committed_to_the_end(&running, 4);
@@ -71,7 +50,7 @@ static void without_a_stage_records_go_straight_to_several_stores(void **state)
     running_init(&running, 2);
     running_two_stores(&running);
     running.config.stage_count = 0;
-    produce_all(&running, 2, 5000);
+    running_produce(&running, 2, 5000);
     assert_int_equal(running_run(&running), STATUS_OK);
     assert_all_stored_once_in_order(running.store, 10000);
     assert_all_stored_once_in_order(running.second, 10000);
@@ -86,7 +65,7 @@ static void a_rejected_record_is_a_dead_letter_and_a_dropped_one_is_counted(void
     struct running running;
     running_init(&running, 2);
     memory_broker_make(running.broker, 128, with_words, (void *)words);
-    produce_all(&running, 2, 1000);
+    running_produce(&running, 2, 1000);
     assert_int_equal(running_run(&running), STATUS_OK);
     assert_int_equal(running.result.counts.stored, 1600);
     assert_int_equal(running.result.counts.dead_lettered, 200);
@@ -107,7 +86,7 @@ static void a_retried_record_keeps_its_place(void **state)
     struct running running;
     running_init(&running, 1);
     memory_broker_make(running.broker, 128, with_words, (void *)words);
-    produce_all(&running, 1, 200);
+    running_produce(&running, 1, 200);
     assert_int_equal(running_run(&running), STATUS_OK);
     assert_all_stored_once_in_order(running.store, 180);
     assert_int_equal(running.result.counts.dead_lettered, 20);
@@ -123,7 +102,7 @@ static void nothing_is_committed_past_a_dead_letter_that_is_not_acknowledged(voi
     running_init(&running, 1);
     memory_broker_make(running.broker, 128, with_words, (void *)words);
     memory_letters_hold(running.broker, 1000);
-    produce_all(&running, 1, 100);
+    running_produce(&running, 1, 100);
     running_start(&running);
     assert_true(memory_letters_wait_waiting(running.broker, 10));
     assert_true(memory_store_wait_count(running.store, 90));
@@ -142,7 +121,7 @@ static void without_a_dead_letter_topic_the_service_stops_at_the_record_and_comm
     running_init(&running, 1);
     running.config.dead_letter.topic = NULL;
     memory_broker_make(running.broker, 128, with_words, (void *)words);
-    produce_all(&running, 1, 5000);
+    running_produce(&running, 1, 5000);
     assert_int_equal(running_run(&running), STATUS_FAILED);
     assert_int_equal(running.error.class, ERROR_FATAL);
     assert_non_null(strstr(running.error.text, "orders/0@7"));
@@ -159,7 +138,7 @@ static void a_stage_may_stop_the_service_at_a_record(void **state)
     struct running running;
     running_init(&running, 1);
     memory_broker_make(running.broker, 128, with_words, (void *)words);
-    produce_all(&running, 1, 500);
+    running_produce(&running, 1, 500);
     assert_int_equal(running_run(&running), STATUS_FAILED);
     assert_non_null(strstr(running.error.text, "orders/0@3"));
     assert_int_equal(memory_broker_committed(running.broker, 0), 3);
@@ -178,7 +157,7 @@ static void a_record_that_only_the_flush_finds_wrong_is_the_only_one_rejected(vo
     struct running running;
     running_init(&running, 1);
     memory_store_reject(running.store, MEMORY_FLUSH, offset_42, NULL);
-    produce_all(&running, 1, 1000);
+    running_produce(&running, 1, 1000);
     assert_int_equal(running_run(&running), STATUS_OK);
     assert_int_equal(running.result.counts.stored, 999);
     assert_int_equal(running.result.counts.dead_lettered, 1);
@@ -195,7 +174,7 @@ static void a_record_counts_when_the_slower_of_two_stores_has_it(void **state)
     running_init(&running, 1);
     running_two_stores(&running);
     memory_store_block(running.second, MEMORY_FLUSH);
-    produce_all(&running, 1, 1000);
+    running_produce(&running, 1, 1000);
     running_start(&running);
     assert_true(memory_store_wait_count(running.store, 1000));
     assert_true(memory_store_wait_blocked(running.second, MEMORY_FLUSH));
@@ -215,7 +194,7 @@ static void a_blocked_store_holds_the_source_back_within_the_memory(void **state
     running_init(&running, 4);
     memory_broker_make(running.broker, (size_t)width + 128, wide, (void *)&width);
     memory_store_block(running.store, MEMORY_WRITE);
-    produce_all(&running, 4, 20000); /* 160 MB against 16 MiB */
+    running_produce(&running, 4, 20000); /* 160 MB against 16 MiB */
     running_start(&running);
     assert_true(memory_broker_wait_held(running.broker, true));
     assert_true(memory_broker_wait_paused(running.broker, true));
@@ -235,7 +214,7 @@ static void the_least_memory_that_a_config_may_ask_for_is_enough_for_large_recor
     struct running running;
     running_init(&running, 2);
     memory_broker_make(running.broker, (size_t)width + 128, wide, (void *)&width);
-    produce_all(&running, 2, 200);
+    running_produce(&running, 2, 200);
     assert_int_equal(running_run(&running), STATUS_OK);
     assert_all_stored_once_in_order(running.store, 400);
     running_fini(&running);
@@ -249,7 +228,7 @@ static void failures_that_pass_lose_and_repeat_nothing(void **state)
     memory_store_fail(running.store, MEMORY_OPEN, ERROR_TRANSIENT, 0, 2);
     memory_store_fail(running.store, MEMORY_WRITE, ERROR_TRANSIENT, 3, 4);
     memory_store_fail(running.store, MEMORY_FLUSH, ERROR_TRANSIENT, 0, 3);
-    produce_all(&running, 2, 10000);
+    running_produce(&running, 2, 10000);
     assert_int_equal(running_run(&running), STATUS_OK);
     assert_all_stored_once_in_order(running.store, 20000);
     assert_int_equal(running.result.restarts, 0);
@@ -262,7 +241,7 @@ static void batches_that_become_durable_by_themselves_are_settled_as_they_do(voi
     struct running running;
     running_init(&running, 1);
     running.stores[0].type = &memory_acking_store_type;
-    produce_all(&running, 1, 64 * 10);
+    running_produce(&running, 1, 64 * 10);
     running.config.exit_at_end = false;
     running_start(&running);
     assert_true(memory_store_wait_calls(running.store, MEMORY_WRITE, 10));
@@ -271,164 +250,6 @@ static void batches_that_become_durable_by_themselves_are_settled_as_they_do(voi
     context_cancel(running.shared.soft);
     assert_int_equal(running_wait(&running), STATUS_OK);
     assert_int_equal(running.result.counts.stored, 640);
-    running_fini(&running);
-}
-
-/* -- stopping -- */
-
-static void a_soft_stop_stores_and_commits_what_was_taken(void **state)
-{
-    (void)state;
-    struct running running;
-    running_init(&running, 2);
-    running.config.exit_at_end = false;
-    memory_store_block(running.store, MEMORY_FLUSH);
-    produce_all(&running, 2, 3000);
-    running_start(&running);
-    assert_true(memory_store_wait_blocked(running.store, MEMORY_FLUSH));
-    context_cancel(running.shared.soft);
-    memory_store_release(running.store, MEMORY_FLUSH);
-    assert_int_equal(running_wait(&running), STATUS_OK);
-    struct memory_tally tally = memory_store_tally(running.store);
-    assert_int_equal(tally.rows, tally.distinct);
-    assert_int_equal(running.result.counts.abandoned, 0);
-    assert_int_equal(running.result.counts.issued, tally.rows);
-    assert_int_equal(memory_broker_committed(running.broker, 0) + memory_broker_committed(running.broker, 1),
-                     tally.rows);
-    running_fini(&running);
-}
-
-static void a_drain_that_takes_too_long_is_abandoned_and_says_so(void **state)
-{
-    (void)state;
-    struct running running;
-    running_init(&running, 1);
-    running.config.exit_at_end = false;
-    running.config.shutdown = 50 * CLOCK_MS;
-    memory_store_block(running.store, MEMORY_FLUSH);
-    produce_all(&running, 1, 1000);
-    running_start(&running);
-    assert_true(memory_store_wait_blocked(running.store, MEMORY_FLUSH));
-    context_cancel(running.shared.soft);
-    assert_int_equal(running_wait(&running), STATUS_DEADLINE);
-    assert_true(running.result.counts.abandoned > 0);
-    assert_int_equal(memory_store_count(running.store), 0);
-    assert_true(memory_broker_committed(running.broker, 0) <= 0);
-    running_fini(&running);
-}
-
-static void a_hard_stop_ends_a_blocked_pipeline_at_once(void **state)
-{
-    (void)state;
-    struct running running;
-    running_init(&running, 1);
-    memory_store_block(running.store, MEMORY_WRITE);
-    produce_all(&running, 1, 1000);
-    running_start(&running);
-    assert_true(memory_store_wait_blocked(running.store, MEMORY_WRITE));
-    context_cancel(running.hard);
-    assert_int_equal(running_wait(&running), STATUS_CANCELLED);
-    assert_true(memory_broker_committed(running.broker, 0) <= 0);
-    running_fini(&running);
-}
-
-/* -- rebalances -- */
-
-static void a_revoked_partition_is_drained_and_committed_and_another_goes_on_from_there(void **state)
-{
-    (void)state;
-    struct running running;
-    running_init(&running, 2);
-    running.config.exit_at_end = false;
-    produce_all(&running, 2, 50000);
-    running_start(&running);
-    assert_true(memory_store_wait_count(running.store, 1000));
-    assert_true(memory_broker_revoke(running.broker, 1, false, 30 * CLOCK_SECOND));
-    assert_true(memory_broker_assign(running.broker, 1));
-    assert_true(memory_broker_wait_committed(running.broker));
-    context_cancel(running.shared.soft);
-    assert_int_equal(running_wait(&running), STATUS_OK);
-    assert_all_stored_once_in_order(running.store, 100000);
-    running_fini(&running);
-}
-
-static void a_lost_partition_comes_again_and_nothing_of_the_old_epoch_is_committed(void **state)
-{
-    (void)state;
-    struct running running;
-    running_init(&running, 1);
-    running.config.exit_at_end = false;
-    memory_store_block(running.store, MEMORY_FLUSH);
-    produce_all(&running, 1, 1000);
-    running_start(&running);
-    assert_true(memory_store_wait_blocked(running.store, MEMORY_FLUSH));
-    assert_true(memory_broker_revoke(running.broker, 0, true, 0));
-    memory_store_release(running.store, MEMORY_FLUSH);
-    assert_true(memory_store_wait_count(running.store, 1));
-    assert_true(memory_broker_committed(running.broker, 0) <= 0);
-    assert_true(memory_broker_assign(running.broker, 0));
-    assert_true(memory_broker_wait_committed(running.broker));
-    context_cancel(running.shared.soft);
-    assert_int_equal(running_wait(&running), STATUS_OK);
-    assert_int_equal(memory_store_tally(running.store).distinct, 1000);
-    running_fini(&running);
-}
-
-/* -- readiness -- */
-
-static bool is_ready(void *arg)
-{
-    return health_ready(arg, NULL, 0);
-}
-
-static bool is_not_ready(void *arg)
-{
-    return !health_ready(arg, NULL, 0);
-}
-
-static void ready_follows_the_store_and_the_drain(void **state)
-{
-    (void)state;
-    struct running running;
-    char why[512];
-    running_init(&running, 1);
-    running.config.exit_at_end = false;
-    running.config.backoff_most = 20 * CLOCK_MS;
-    produce_all(&running, 1, 100);
-    running_start(&running);
-    assert_true(eventually(is_ready, running.shared.health));
-    memory_store_fail(running.store, MEMORY_WRITE, ERROR_TRANSIENT, 0, UINT32_MAX);
-    produce_all(&running, 1, 100);
-    assert_true(eventually(is_not_ready, running.shared.health));
-    health_ready(running.shared.health, why, sizeof why);
-    assert_non_null(strstr(why, "store out"));
-    memory_store_fail(running.store, MEMORY_WRITE, ERROR_TRANSIENT, 0, 0);
-    assert_true(eventually(is_ready, running.shared.health));
-    context_cancel(running.shared.soft);
-    assert_int_equal(running_wait(&running), STATUS_OK);
-    running_fini(&running);
-}
-
-static void a_partition_without_progress_is_an_incident_that_names_the_store(void **state)
-{
-    (void)state;
-    struct running running;
-    char why[1024];
-    running_init(&running, 1);
-    running.config.watchdog = 100 * CLOCK_MS;
-    memory_store_block(running.store, MEMORY_WRITE);
-    produce_all(&running, 1, 50000);
-    running_start(&running);
-    assert_true(memory_broker_wait_held(running.broker, true));
-    struct metric *stalled = metrics_get(running.shared.metrics, METRIC_GAUGE, "weir_stalled", "", NULL);
-    for (int64_t end = clock_now() + MEMORY_PATIENCE; metric_get(stalled) == 0;)
-        assert_true(clock_now() < end);
-    health_ready(running.shared.health, why, sizeof why);
-    assert_non_null(strstr(why, "watchdog"));
-    assert_non_null(strstr(why, "held up by out"));
-    memory_store_release(running.store, MEMORY_WRITE);
-    assert_int_equal(running_wait(&running), STATUS_OK);
-    assert_all_stored_once_in_order(running.store, 50000);
     running_fini(&running);
 }
 
@@ -448,13 +269,6 @@ int main(void)
         cmocka_unit_test(the_least_memory_that_a_config_may_ask_for_is_enough_for_large_records),
         cmocka_unit_test(failures_that_pass_lose_and_repeat_nothing),
         cmocka_unit_test(batches_that_become_durable_by_themselves_are_settled_as_they_do),
-        cmocka_unit_test(a_soft_stop_stores_and_commits_what_was_taken),
-        cmocka_unit_test(a_drain_that_takes_too_long_is_abandoned_and_says_so),
-        cmocka_unit_test(a_hard_stop_ends_a_blocked_pipeline_at_once),
-        cmocka_unit_test(a_revoked_partition_is_drained_and_committed_and_another_goes_on_from_there),
-        cmocka_unit_test(a_lost_partition_comes_again_and_nothing_of_the_old_epoch_is_committed),
-        cmocka_unit_test(ready_follows_the_store_and_the_drain),
-        cmocka_unit_test(a_partition_without_progress_is_an_incident_that_names_the_store),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -135,6 +135,27 @@ int64_t running_metric(struct running *running, enum metric_type type, const cha
     return metric_get(metrics_get(running->shared.metrics, type, name, "", labels));
 }
 
+void running_produce(struct running *running, unsigned partitions, int64_t each)
+{
+    for (unsigned i = 0; i < partitions; i++)
+        memory_broker_produce(running->broker, (int32_t)i, each);
+}
+
+void assert_all_stored_once_in_order(struct memory_store *store, uint64_t records)
+{
+    struct memory_tally tally = memory_store_tally(store);
+    assert_int_equal(tally.rows, records);
+    assert_int_equal(tally.distinct, records);
+    assert_true(tally.in_order);
+}
+
+void assert_committed_to_the_end(struct running *running, unsigned partitions)
+{
+    for (unsigned i = 0; i < partitions; i++)
+        assert_int_equal(memory_broker_committed(running->broker, (int32_t)i),
+                         memory_broker_end(running->broker, (int32_t)i));
+}
+
 static unsigned count_entries(const char *path)
 {
     DIR *dir = opendir(path);

@@ -43,6 +43,11 @@ void running_fini(struct running *running);
 /* The value of a counter or gauge; labels NULL for none. */
 int64_t running_metric(struct running *running, enum metric_type type, const char *name, const char *labels);
 
+/* `each` more records in each of the partitions. */
+void running_produce(struct running *running, unsigned partitions, int64_t each);
+void assert_all_stored_once_in_order(struct memory_store *store, uint64_t records);
+void assert_committed_to_the_end(struct running *running, unsigned partitions);
+
 /* What the process has now: for "nothing leaks". */
 unsigned process_threads(void);
 unsigned process_fds(void);

@@ -1,0 +1,107 @@
+#include "tests/support/scene.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sqlite3.h>
+#include <cmocka.h>
+
+#include "tests/support/kafka.h"
+
+const char *scene_broker;
+rd_kafka_t *scene_producer;
+
+int scene_connect(void **state)
+{
+    (void)state;
+    static const struct kafka_property properties[] = {{"linger.ms", "1"}, {NULL, NULL}};
+    scene_broker = getenv("WEIR_TEST_BROKER");
+    if (scene_broker == NULL)
+        kafka_die("no broker: run by scripts/run-tests.sh --broker, or set WEIR_TEST_BROKER");
+    scene_producer = kafka_connect(RD_KAFKA_PRODUCER, scene_broker, properties, NULL);
+    return 0;
+}
+
+int scene_disconnect(void **state)
+{
+    (void)state;
+    rd_kafka_destroy(scene_producer);
+    return 0;
+}
+
+void scene_send_bytes(const char *topic, int32_t partition, const char *key, const void *value, size_t size)
+{
+    size_t key_size = key != NULL ? strlen(key) : 0;
+    rd_kafka_resp_err_t err = rd_kafka_producev(
+        scene_producer, RD_KAFKA_V_TOPIC(topic), RD_KAFKA_V_PARTITION(partition), RD_KAFKA_V_KEY(key, key_size),
+        RD_KAFKA_V_VALUE((void *)value, size), RD_KAFKA_V_HEADER("trace", "t-1", 3),
+        RD_KAFKA_V_TIMESTAMP(1700000000123), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END);
+    assert_int_equal(err, 0);
+}
+
+void scene_send(const char *topic, int32_t partition, const char *key, const char *value)
+{
+    scene_send_bytes(topic, partition, key, value, value != NULL ? strlen(value) : 0);
+}
+
+void scene_send_orders(const char *topic, int partitions, int count)
+{
+    for (int i = 0; i < count; i++) {
+        char value[128], key[32];
+        snprintf(key, sizeof key, "k-%d", i);
+        snprintf(value, sizeof value, "{\"order_id\": \"o-%d\", \"customer_id\": \"c-%d\", \"total\": %d.5}", i, i % 3,
+                 i);
+        scene_send(topic, i % partitions, key, value);
+    }
+    assert_int_equal(rd_kafka_flush(scene_producer, KAFKA_WAIT_MS), 0);
+}
+
+void scene_flush(void)
+{
+    assert_int_equal(rd_kafka_flush(scene_producer, KAFKA_WAIT_MS), 0);
+}
+
+void scene_config(const struct process *process, const char *name, const char *rest)
+{
+    process_file(process, "customers.csv", "id,name,tier\nc-0,Ada,gold\nc-1,\"Bo, jr.\",silver\n");
+    process_file(process, "weir.yaml",
+                 "service: %s\nmemory: 64MiB\n"
+                 "source:\n  kafka: {brokers: \"%s\", group: %s, topics: [%s], start: earliest,\n"
+                 "          properties: {topic.metadata.refresh.interval.ms: 1000}}\n%s",
+                 name, scene_broker, name, name, rest);
+}
+
+const char SCENE_TO_SQLITE[1024] =
+    "stages:\n"
+    "  - decode: {format: json}\n"
+    "  - enrich:\n"
+    "      - set: {source: \"{{topic}}/{{partition}}/{{offset}}\"}\n"
+    "      - lookup: {table: customers.csv, match: customer_id, column: id, fields: [name, tier], into: customer}\n"
+    "      - filter: {drop_when: {path: .status, in: [TEST, DUMMY]}}\n"
+    "  - store:\n"
+    "      sqlite: {path: orders.db, table: orders, mode: append,\n"
+    "               columns: {order_id: .order_id, name: .customer.name, total: .total, source: .source}}\n";
+
+int64_t scene_query(const struct process *process, const char *sql, char *text, size_t size)
+{
+    char path[256];
+    sqlite3 *database;
+    sqlite3_stmt *statement;
+    snprintf(path, sizeof path, "%s/orders.db", process->dir);
+    assert_int_equal(sqlite3_open_v2(path, &database, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
+    sqlite3_busy_timeout(database, 10000);
+    if (sqlite3_prepare_v2(database, sql, -1, &statement, NULL) != SQLITE_OK) {
+        sqlite3_close(database);
+        return -1; /* no table yet */
+    }
+    assert_int_equal(sqlite3_step(statement), SQLITE_ROW);
+    int64_t number = sqlite3_column_int64(statement, 0);
+    if (text != NULL)
+        snprintf(text, size, "%s", (const char *)sqlite3_column_text(statement, 0));
+    sqlite3_finalize(statement);
+    sqlite3_close(database);
+    return number;
+}
