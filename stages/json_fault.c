@@ -128,8 +128,13 @@ static bool check_digits(struct checker *checker)
 /* What is a number by its grammar must also fit: 64 bits for integers, a double for the others. */
 static bool check_range(struct checker *checker, uint32_t start, bool integer)
 {
+    enum { MOST_DIGITS = 20 };
     char copy[512];
     uint32_t size = checker->at - start;
+    if (integer && size > MOST_DIGITS) {
+        checker->at = start;
+        return fail(checker, "integer past 64 bits");
+    }
     if (size >= sizeof copy)
         return true;
     memcpy(copy, checker->text + start, size);
@@ -236,33 +241,44 @@ static bool check_behind(struct checker *checker, const bool *is_object, int *de
     }
 }
 
+/* At an opening bracket. An empty container is a value like any other, else *depth grows and the first key is passed. */
+static bool check_opening(struct checker *checker, bool *is_object, int *depth, bool *ret_empty)
+{
+    uint32_t start = checker->at++;
+    bool object = checker->text[start] == '{';
+    skip_space(checker);
+    *ret_empty = peek(checker) == (object ? '}' : ']');
+    if (*ret_empty) {
+        checker->at++;
+        return true;
+    }
+    if (*depth == MAX_DEPTH) {
+        checker->at = start;
+        return fail(checker, "more than 128 brackets inside each other");
+    }
+    is_object[(*depth)++] = object;
+    return !object || check_key(checker);
+}
+
 static bool check_text(struct checker *checker)
 {
     bool is_object[MAX_DEPTH];
     int depth = 0;
-    for (;;) {
+    bool done = false;
+    while (!done) {
         skip_space(checker);
         int byte = peek(checker);
+        bool whole = true;
         if (byte == '{' || byte == '[') {
-            if (depth == MAX_DEPTH)
-                return fail(checker, "more than 128 brackets inside each other");
-            is_object[depth++] = byte == '{';
-            checker->at++;
-            skip_space(checker);
-            if (peek(checker) != (byte == '{' ? '}' : ']')) {
-                if (byte == '{' && !check_key(checker))
-                    return false;
-                continue;
-            }
+            if (!check_opening(checker, is_object, &depth, &whole))
+                return false;
         } else if (!check_scalar(checker)) {
             return false;
         }
-        bool done;
-        if (!check_behind(checker, is_object, &depth, &done))
+        if (whole && !check_behind(checker, is_object, &depth, &done))
             return false;
-        if (done)
-            return true;
     }
+    return true;
 }
 
 long json_fault_find(struct bytes text, const char **ret_words)
@@ -297,6 +313,14 @@ static uint32_t utf8_sequence(const uint8_t *at, uint32_t left)
 long json_fault_utf8(struct bytes text)
 {
     for (uint32_t at = 0; at < text.size;) {
+        uint64_t eight;
+        if (text.size - at >= sizeof eight) {
+            memcpy(&eight, text.data + at, sizeof eight);
+            if ((eight & UINT64_C(0x8080808080808080)) == 0) {
+                at += (uint32_t)sizeof eight;
+                continue;
+            }
+        }
         uint32_t size = utf8_sequence(text.data + at, text.size - at);
         if (size == 0)
             return (long)at;
