@@ -41,9 +41,9 @@ SUPPORT  := $(BUILD)/libsupport.a
 UNIT     := $(call programs,unit/test_*.c)
 PIPELINE := $(call programs,pipeline/test_*.c)
 INTEGRATION := $(call programs,integration/test_*.c)
-BENCH    := $(call programs,bench/*.c)
-CHAOS    := $(call programs,chaos/*.c)
-TESTS    := $(UNIT) $(PIPELINE) $(INTEGRATION) $(BENCH) $(CHAOS)
+# What the scripts of bench and chaos start: all of it, whatever ONLY says.
+TOOLS    := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/bench/*.c tests/chaos/*.c))
+TESTS    := $(UNIT) $(PIPELINE) $(INTEGRATION) $(TOOLS)
 TEST_OBJS := $(TESTS:$(BUILD)/%=$(BUILD)/obj/%.o) $(SUPPORT_OBJS)
 
 .PHONY: all demo test unit pipeline integration bench gate soak asan tsan lint fmt install uninstall clean distclean help deps \
@@ -115,20 +115,20 @@ $(SUPPORT): $(SUPPORT_OBJS)
 # Absolute: tests change their folder.
 ENV = WEIR_BIN=$(abspath $(BUILD))/weir WEIR_BUILD=$(abspath $(BUILD)) WEIR_ROOT=$(CURDIR) DEPS=$(abspath $(DEPS))
 
-test: all $(UNIT) $(PIPELINE) $(INTEGRATION)
+test: all $(UNIT) $(PIPELINE) $(INTEGRATION) $(TOOLS)
 	@$(ENV) scripts/run-tests.sh $(UNIT) $(PIPELINE) --broker $(INTEGRATION)
 unit: $(UNIT)
 	@$(ENV) scripts/run-tests.sh $^
 pipeline: $(PIPELINE)
 	@$(ENV) scripts/run-tests.sh $^
-integration: all $(INTEGRATION)
+integration: all $(INTEGRATION) $(TOOLS)
 	@$(ENV) scripts/run-tests.sh --broker $(INTEGRATION)
 
-bench: all $(BENCH) | deps-test
+bench: all $(TOOLS) | deps-test
 	@$(ENV) tests/bench/run.sh
-gate: all $(BENCH) | deps-test
+gate: all $(TOOLS) | deps-test
 	@$(ENV) tests/bench/gate.sh
-soak: all $(CHAOS) | deps-test
+soak: all $(TOOLS) | deps-test
 	@$(ENV) tests/chaos/soak.sh
 
 # The same tree, compiled once more with a sanitizer; unit and pipeline tests, as those are the ones in process.
