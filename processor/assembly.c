@@ -134,6 +134,7 @@ static enum status build_transform(struct pipeline *pipeline, unsigned at, struc
         .name = stage->name,
         .steps = stage->steps,
         .step_count = stage->step_count,
+        .position = at,
         .workers_min = stage->workers_min,
         .workers_max = stage->workers_max,
         .ordered = config->ordered,

@@ -13,6 +13,7 @@
 #include "processor/check.h"
 #include "processor/clock.h"
 #include "processor/health.h"
+#include "processor/held.h"
 #include "processor/ledger.h"
 #include "processor/log.h"
 #include "processor/metrics.h"
@@ -28,7 +29,9 @@ struct storing {
     struct storing_config config;
     struct pool *pool;
     _Atomic int urged;
-    char part[64]; /* in health */
+    _Atomic int troubled; /* workers that are trying again */
+    _Atomic bool halted;  /* at a record that nobody may skip: what comes behind it is given up */
+    char part[64];        /* in health */
     struct metric *in, *stored, *retries, *write_time, *flush_time, *end_to_end;
 };
 
@@ -36,11 +39,10 @@ struct worker {
     struct storing *storing;
     struct context *context;
     void *store;
-    struct batch *first, **last; /* held */
-    uint64_t held_batches, held_records, held_bytes;
-    int64_t held_since;
+    struct held held;
     struct rejects rejects;
     struct backoff backoff;
+    bool troubled;
 };
 
 static void make_metrics(struct storing *storing)
@@ -49,8 +51,10 @@ static void make_metrics(struct storing *storing)
     char labels[160] = "", flush_labels[200] = "";
     metrics_label(labels, sizeof labels, "stage", storing->config.name);
     snprintf(flush_labels, sizeof flush_labels, "%s", labels);
-    storing->in = metrics_get(metrics, METRIC_COUNTER, "weir_stage_records_in_total", "Records the stage took.", labels);
-    storing->stored = metrics_get(metrics, METRIC_COUNTER, "weir_stage_records_out_total", "Records the stage sent on.", labels);
+    storing->in = metrics_get(metrics, METRIC_COUNTER, "weir_stage_records_in_total", "Records the stage took.",
+                              labels);
+    storing->stored = metrics_get(metrics, METRIC_COUNTER, "weir_stage_records_out_total", "Records the stage sent on.",
+                                  labels);
     storing->retries = metrics_get(metrics, METRIC_COUNTER, "weir_retries_total", "Attempts after the first.", labels);
     storing->write_time = metrics_get(metrics, METRIC_HISTOGRAM, "weir_stage_duration_seconds",
                                       "Time the stage took for a batch.", labels);
@@ -121,42 +125,14 @@ static void settle(struct worker *worker, struct batch *batch)
         metric_observe(worker->storing->end_to_end, clock_now() - batch->entered, stored);
 }
 
-static void hold(struct worker *worker, struct batch *batch)
-{
-    if (worker->first == NULL)
-        worker->held_since = clock_now();
-    batch->next = NULL;
-    *worker->last = batch;
-    worker->last = &batch->next;
-    worker->held_batches++;
-    worker->held_records += batch->count;
-    worker->held_bytes += batch_bytes(batch);
-}
-
-static struct batch *release_first(struct worker *worker)
-{
-    struct batch *batch = worker->first;
-    worker->first = batch->next;
-    batch->next = NULL;
-    worker->held_batches--;
-    worker->held_records -= batch->count;
-    uint64_t bytes = batch_bytes(batch);
-    worker->held_bytes -= bytes < worker->held_bytes ? bytes : worker->held_bytes;
-    if (worker->first == NULL) {
-        worker->last = &worker->first;
-        worker->held_bytes = 0;
-    }
-    return batch;
-}
-
 static void settle_oldest(struct worker *worker, uint64_t count)
 {
-    for (; count > 0 && worker->first != NULL; count--) {
-        struct batch *batch = release_first(worker);
+    for (; count > 0 && worker->held.first != NULL; count--) {
+        struct batch *batch = held_pop(&worker->held);
         settle(worker, batch);
         batch_free(batch);
     }
-    worker->held_since = clock_now();
+    worker->held.since = clock_now();
 }
 
 /* -- failures -- */
@@ -164,6 +140,9 @@ static void settle_oldest(struct worker *worker, uint64_t count)
 static enum status wait_out(struct worker *worker, struct error *error)
 {
     struct storing *storing = worker->storing;
+    if (!worker->troubled)
+        atomic_fetch_add(&storing->troubled, 1);
+    worker->troubled = true;
     health_problem(storing->config.health, storing->part, "%s", error->text);
     if (worker->backoff.attempt == 0 || worker->backoff.attempt % 8 == 0)
         log_warn(storing->part, "%s; trying again", error->text);
@@ -173,10 +152,13 @@ static enum status wait_out(struct worker *worker, struct error *error)
 
 static void recovered(struct worker *worker)
 {
-    if (worker->backoff.attempt == 0)
+    struct storing *storing = worker->storing;
+    if (!worker->troubled)
         return;
-    log_info(worker->storing->part, "works again");
-    health_ok(worker->storing->config.health, worker->storing->part);
+    worker->troubled = false;
+    log_info(storing->part, "works again");
+    if (atomic_fetch_sub(&storing->troubled, 1) == 1)
+        health_ok(storing->config.health, storing->part);
     backoff_reset(&worker->backoff);
 }
 
@@ -184,7 +166,8 @@ static void recovered(struct worker *worker)
 static void halt_at(struct worker *worker, struct batch *batch, const struct error *error)
 {
     bool found = false;
-    brake_halt(worker->storing->config.brake, error);
+    atomic_store(&worker->storing->halted, true);
+    brake_halt(worker->storing->config.brake, BRAKE_STORE, error);
     for (uint32_t i = 0; i < batch->count; i++) {
         struct record *record = &batch->records[i];
         found = found || (record->answer != STAGE_FORWARD && record->answer != STAGE_SETTLED);
@@ -208,7 +191,8 @@ static enum status settle_rejects(struct worker *worker, struct batch *batch, st
 
 /* -- writing -- */
 
-static enum status write_batch(struct worker *worker, struct batch *batch, struct error *error)
+/* again: after a failed flush. Then a write that goes well says nothing yet: only the flush shows that the store works again. */
+static enum status write_batch(struct worker *worker, struct batch *batch, bool again, struct error *error)
 {
     struct storing *storing = worker->storing;
     for (;;) {
@@ -216,7 +200,8 @@ static enum status write_batch(struct worker *worker, struct batch *batch, struc
         enum status status = storing->config.type->write(worker->store, batch, worker->context, error);
         metric_observe(storing->write_time, clock_now() - begin, 1);
         if (status == STATUS_OK) {
-            recovered(worker);
+            if (!again)
+                recovered(worker);
             return settle_rejects(worker, batch, error);
         }
         if (status != STATUS_FAILED || error->class != ERROR_TRANSIENT)
@@ -230,23 +215,51 @@ static enum status write_batch(struct worker *worker, struct batch *batch, struc
 static enum status write_all_again(struct worker *worker, struct error *error)
 {
     enum status status = STATUS_OK;
-    for (struct batch *batch = worker->first; batch != NULL && status == STATUS_OK; batch = batch->next)
-        status = write_batch(worker, batch, error);
+    for (struct batch *batch = worker->held.first; batch != NULL && status == STATUS_OK; batch = batch->next)
+        status = write_batch(worker, batch, true, error);
     return status;
 }
 
-static enum status reject_held(struct worker *worker, struct error *error)
+/* Gives the records of the oldest `count` batches that the store found wrong their verdict. */
+static enum status reject_held(struct worker *worker, uint64_t count, struct error *error)
 {
     enum status status = STATUS_OK;
-    for (struct batch *batch = worker->first; batch != NULL && status == STATUS_OK; batch = batch->next)
+    for (struct batch *batch = worker->held.first; batch != NULL && count > 0 && status == STATUS_OK;
+         batch = batch->next) {
         status = settle_rejects(worker, batch, error);
+        count--;
+    }
     return status;
+}
+
+static bool is_wrong_held(const struct worker *worker)
+{
+    for (const struct batch *batch = worker->held.first; batch != NULL; batch = batch->next) {
+        for (uint32_t i = 0; i < batch->count; i++) {
+            if (batch->records[i].answer != STAGE_FORWARD && batch->records[i].answer != STAGE_SETTLED)
+                return true;
+        }
+    }
+    return false;
+}
+
+/* A flush failed, so the store has forgotten all that is held: what is left to do before the next flush. */
+static enum status prepare_flush(struct worker *worker, struct error *error)
+{
+    enum status status = STATUS_FAILED;
+    if (error->class == ERROR_TRANSIENT)
+        status = wait_out(worker, error);
+    else if (error->class == ERROR_RECORD && is_wrong_held(worker))
+        status = reject_held(worker, worker->held.batches, error);
+    else if (error->class == ERROR_RECORD)
+        return error_set(error, ERROR_FATAL, "a bug in the store: it says that a record is wrong, and not which one");
+    return status == STATUS_OK ? write_all_again(worker, error) : status;
 }
 
 static enum status flush(struct worker *worker, struct error *error)
 {
     struct storing *storing = worker->storing;
-    if (worker->first == NULL)
+    if (worker->held.first == NULL)
         return STATUS_OK;
     for (;;) {
         int64_t begin = clock_now();
@@ -254,70 +267,82 @@ static enum status flush(struct worker *worker, struct error *error)
         metric_observe(storing->flush_time, clock_now() - begin, 1);
         if (status == STATUS_OK) {
             recovered(worker);
-            status = reject_held(worker, error);
-            settle_oldest(worker, worker->held_batches);
+            status = reject_held(worker, worker->held.batches, error);
+            settle_oldest(worker, worker->held.batches);
             return status;
         }
-        if (status != STATUS_FAILED || (error->class != ERROR_TRANSIENT && error->class != ERROR_RECORD))
-            return status;
-        status = error->class == ERROR_TRANSIENT ? wait_out(worker, error) : reject_held(worker, error);
-        if (status == STATUS_OK)
-            status = write_all_again(worker, error);
+        if (status == STATUS_FAILED)
+            status = prepare_flush(worker, error);
         if (status != STATUS_OK)
             return status;
     }
 }
 
-static void settle_acked(struct worker *worker)
+static enum status settle_acked(struct worker *worker, struct error *error)
 {
     const struct store_type *type = worker->storing->config.type;
-    if (type->acked == NULL || worker->first == NULL)
-        return;
+    if (type->acked == NULL || worker->held.first == NULL)
+        return STATUS_OK;
     unsigned count = type->acked(worker->store);
-    struct batch *batch = worker->first;
-    struct error error;
-    for (unsigned i = 0; i < count && batch != NULL; i++, batch = batch->next) {
-        if (settle_rejects(worker, batch, &error) != STATUS_OK)
-            return; /* cancelled: the rest stays held */
-    }
-    if (count > 0)
-        settle_oldest(worker, count);
+    if (count == 0)
+        return STATUS_OK;
+    enum status status = reject_held(worker, count, error);
+    settle_oldest(worker, count);
+    return status;
 }
 
 static bool flush_is_due(const struct worker *worker, bool idle)
 {
     const struct storing_config *config = &worker->storing->config;
-    if (worker->first == NULL)
+    if (worker->held.first == NULL)
         return false;
     if (idle && atomic_load_explicit(&worker->storing->urged, memory_order_relaxed) > 0)
         return true;
     if (config->type->acked != NULL && idle)
         return false; /* its acknowledgements come by themselves */
-    return worker->held_records >= config->flush_records || worker->held_bytes >= config->flush_bytes ||
-           clock_now() - worker->held_since >= config->flush_interval;
+    return worker->held.records >= config->flush_records || worker->held.bytes >= config->flush_bytes ||
+           clock_now() - worker->held.since >= config->flush_interval;
 }
 
 static int64_t next_look(const struct worker *worker)
 {
     int64_t now = clock_now();
-    if (worker->first == NULL)
+    if (worker->held.first == NULL)
         return now + POOL_TICK;
     if (worker->storing->config.type->acked != NULL)
         return now + ACK_POLL;
-    int64_t due = worker->held_since + worker->storing->config.flush_interval;
+    int64_t due = worker->held.since + worker->storing->config.flush_interval;
     return due < now + URGE_POLL ? due : now + URGE_POLL;
+}
+
+static void give_up(struct batch *batch)
+{
+    for (uint32_t i = 0; i < batch->count && batch->ticket != NULL; i++) {
+        if (batch->records[i].answer != STAGE_SETTLED)
+            ticket_abandon(batch->ticket, batch->records[i].index, 1);
+    }
+    batch_free(batch);
+}
+
+static uint32_t count_forward(const struct batch *batch)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < batch->count; i++)
+        count += batch->records[i].answer == STAGE_FORWARD;
+    return count;
 }
 
 static enum status take(struct worker *worker, struct batch *batch, struct error *error)
 {
-    metric_add(worker->storing->in, batch->count);
-    enum status status = write_batch(worker, batch, error);
-    if (status != STATUS_OK) {
-        batch_free(batch);
-        return status;
+    if (atomic_load(&worker->storing->halted)) {
+        give_up(batch);
+        return STATUS_OK;
     }
-    hold(worker, batch);
-    return STATUS_OK;
+    metric_add(worker->storing->in, count_forward(batch));
+    enum status status = write_batch(worker, batch, false, error);
+    /* Also when it failed: the store may point into the batch until it is closed. */
+    held_push(&worker->held, batch);
+    return status;
 }
 
 static enum status serve(struct worker *worker, struct pool *pool, struct error *error)
@@ -333,8 +358,8 @@ static enum status serve(struct worker *worker, struct pool *pool, struct error 
             status = STATUS_OK;
         if (status != STATUS_OK)
             return status;
-        settle_acked(worker);
-        if (closed || flush_is_due(worker, idle))
+        status = settle_acked(worker, error);
+        if (status == STATUS_OK && (closed || flush_is_due(worker, idle)))
             status = flush(worker, error);
         if (status != STATUS_OK || closed || pool_should_leave(pool))
             return status;
@@ -364,20 +389,25 @@ static enum status worker_main(void *arg, struct pool *pool, struct context *con
 {
     struct storing *storing = arg;
     struct worker worker = {.storing = storing, .context = context};
-    worker.last = &worker.first;
+    held_init(&worker.held);
     rejects_init(&worker.rejects, storing->config.name, storing->config.dead_letter, false, storing->config.metrics);
     backoff_init(&worker.backoff, storing->config.backoff_least, storing->config.backoff_most);
     enum status status = open_store(&worker, error);
     if (status == STATUS_OK)
         status = serve(&worker, pool, error);
+    /* Only a failure ends the group, and without this worker the others would wait for ever. */
+    if (status != STATUS_OK && status != STATUS_FAILED && context_status(context) == STATUS_OK)
+        status = error_set(error, ERROR_RESTART, "it gave up by itself (%s)", status_name(status));
+    if (worker.troubled)
+        atomic_fetch_sub(&storing->troubled, 1);
     if (status == STATUS_FAILED) {
         health_problem(storing->config.health, storing->part, "%s", error->text);
         error_prefix(error, "%s", storing->part);
     }
     if (worker.store != NULL)
         storing->config.type->close(worker.store);
-    while (worker.first != NULL)
-        batch_free(release_first(&worker));
+    while (worker.held.first != NULL)
+        batch_free(held_pop(&worker.held));
     return status;
 }
 

@@ -38,9 +38,12 @@ static void make_metrics(struct transform *transform)
     struct metrics *metrics = transform->config.metrics;
     char labels[160] = "";
     metrics_label(labels, sizeof labels, "stage", transform->config.name);
-    transform->in = metrics_get(metrics, METRIC_COUNTER, "weir_stage_records_in_total", "Records the stage took.", labels);
-    transform->out = metrics_get(metrics, METRIC_COUNTER, "weir_stage_records_out_total", "Records the stage sent on.", labels);
-    transform->retries = metrics_get(metrics, METRIC_COUNTER, "weir_retries_total", "Attempts after the first.", labels);
+    transform->in = metrics_get(metrics, METRIC_COUNTER, "weir_stage_records_in_total", "Records the stage took.",
+                                labels);
+    transform->out = metrics_get(metrics, METRIC_COUNTER, "weir_stage_records_out_total", "Records the stage sent on.",
+                                 labels);
+    transform->retries = metrics_get(metrics, METRIC_COUNTER, "weir_retries_total", "Attempts after the first.",
+                                     labels);
     transform->duration = metrics_get(metrics, METRIC_HISTOGRAM, "weir_stage_duration_seconds",
                                       "Time the stage took for a batch.", labels);
 }
@@ -129,6 +132,7 @@ static void ask_again(struct worker *worker, unsigned step, struct batch *batch)
         }
     }
     what->type->process(worker->transform->stages[step], worker->states[step], batch);
+    CHECK(batch->cut == 0);
     for (uint32_t i = 0; i < batch->count; i++) {
         if (batch->records[i].answer == ASIDE)
             batch->records[i].answer = STAGE_FORWARD;
@@ -165,6 +169,7 @@ static enum status run_steps(struct worker *worker, struct batch *batch, struct 
     for (unsigned i = 0; i < transform->config.step_count; i++) {
         transform->steps[i].type->process(transform->stages[i], worker->states[i], batch);
         if (batch->cut != 0) {
+            CHECK(i == 0);
             *ret_rest = batch_split(batch, batch->cut);
             if (*ret_rest == NULL)
                 return STATUS_NO_MEMORY;
@@ -191,9 +196,10 @@ static void give_up(struct batch *batch)
 static struct batch *halt_at(struct worker *worker, struct batch *batch, const struct error *error)
 {
     uint32_t at = 0;
-    while (at < batch->count && (batch->records[at].answer == STAGE_FORWARD || batch->records[at].answer == STAGE_SETTLED))
+    while (at < batch->count &&
+           (batch->records[at].answer == STAGE_FORWARD || batch->records[at].answer == STAGE_SETTLED))
         at++;
-    brake_halt(worker->transform->config.brake, error);
+    brake_halt(worker->transform->config.brake, worker->transform->config.position, error);
     for (uint32_t i = at; i < batch->count; i++) {
         if (batch->records[i].answer == STAGE_SETTLED)
             continue;
@@ -238,8 +244,6 @@ static enum status work_part(struct worker *worker, struct batch *batch, uint64_
     if (status == STATUS_OK)
         return hand_on(worker, batch);
     batch_free(batch);
-    if (status == STATUS_NO_MEMORY)
-        return error_set(error, ERROR_RESTART, "%s: out of memory", transform->config.name);
     return status;
 }
 
@@ -249,10 +253,10 @@ static enum status work(struct worker *worker, struct batch *batch, struct error
     uint64_t turn = batch->sequence;
     uint32_t records = batch->count;
     enum status status = STATUS_OK;
-    metric_add(transform->in, records);
+    metric_add(transform->in, count_answers(batch, STAGE_FORWARD));
     while (batch != NULL && status == STATUS_OK) {
         struct batch *rest = NULL;
-        if (brake_is_halted(transform->config.brake)) {
+        if (brake_gives_up(transform->config.brake, transform->config.position)) {
             if (transform->sequencer != NULL)
                 status = sequencer_wait(transform->sequencer, turn, worker->context);
             give_up(batch);
@@ -319,6 +323,9 @@ static enum status worker_main(void *arg, struct pool *pool, struct context *con
     if (status == STATUS_OK)
         status = worker_loop(&worker, error);
     stop_steps(&worker);
+    /* Only a failure ends the group, and without this worker the others would wait for ever. */
+    if (status == STATUS_NO_MEMORY)
+        status = error_set(error, ERROR_RESTART, "%s: out of memory", transform->config.name);
     return status;
 }
 

@@ -29,6 +29,7 @@ struct transform_config {
     const char *name;
     const struct transform_step *steps;
     unsigned step_count;
+    unsigned position;                /* in the pipeline, from 0: what a halt of another stage means for this one (brake.h) */
     unsigned workers_min, workers_max;
     bool ordered;
     unsigned retry_max;               /* attempts for a record that answers STAGE_RETRY */
