@@ -22,7 +22,8 @@ struct pool {
     pthread_mutex_t mutex;
     pthread_cond_t ended;
     unsigned workers; /* mutex: started and not ended */
-    unsigned leaving; /* mutex: asked to leave, not gone yet */
+    unsigned asked;   /* mutex: how many are to leave and were not told yet */
+    unsigned leaving; /* mutex: how many were told, and have not ended */
 };
 
 struct pool *pool_new(const struct pool_config *config, struct group *group, struct metrics *metrics)
@@ -36,7 +37,8 @@ struct pool *pool_new(const struct pool_config *config, struct group *group, str
     CHECK_CALL(pthread_cond_init(&pool->ended, NULL));
     char labels[160] = "";
     metrics_label(labels, sizeof labels, "stage", config->name);
-    pool->workers_metric = metrics_get(metrics, METRIC_GAUGE, "weir_stage_workers", "Worker threads of the stage.", labels);
+    pool->workers_metric = metrics_get(metrics, METRIC_GAUGE, "weir_stage_workers", "Worker threads of the stage.",
+                                       labels);
     return pool;
 }
 
@@ -56,6 +58,9 @@ static enum status worker_main(void *arg, struct context *context, struct error 
     enum status status = pool->config.run(pool->config.arg, pool, context, error);
     CHECK_CALL(pthread_mutex_lock(&pool->mutex));
     pool->workers--;
+    /* One that ends by itself while another was told to leave is taken for that one: then all end. */
+    if (pool->leaving > 0)
+        pool->leaving--;
     metric_set(pool->workers_metric, pool->workers);
     CHECK_CALL(pthread_cond_broadcast(&pool->ended));
     CHECK_CALL(pthread_mutex_unlock(&pool->mutex));
@@ -72,6 +77,8 @@ static enum status add_worker(struct pool *pool, struct error *error)
     if (status != STATUS_OK) {
         CHECK_CALL(pthread_mutex_lock(&pool->mutex));
         pool->workers--;
+        metric_set(pool->workers_metric, pool->workers);
+        CHECK_CALL(pthread_cond_broadcast(&pool->ended));
         CHECK_CALL(pthread_mutex_unlock(&pool->mutex));
     }
     return status;
@@ -90,9 +97,11 @@ enum status pool_start(struct pool *pool, struct error *error)
 bool pool_should_leave(struct pool *pool)
 {
     CHECK_CALL(pthread_mutex_lock(&pool->mutex));
-    bool leave = pool->leaving > 0;
-    if (leave)
-        pool->leaving--;
+    bool leave = pool->asked > 0;
+    if (leave) {
+        pool->asked--;
+        pool->leaving++;
+    }
     CHECK_CALL(pthread_mutex_unlock(&pool->mutex));
     return leave;
 }
@@ -106,6 +115,8 @@ int pool_decide(struct pool_rule *rule, const struct pool_view *view, unsigned w
 {
     int step = 0;
     /* A tenth is noise. Only growing is undone by throughput: fewer workers on an empty queue do less because there is less. */
+    if (rule->rest > 0)
+        rule->rest--;
     if (rule->last_step > 0 && view->over_half && view->done + view->done / 10 < rule->last_done) {
         step = -1;
         rule->rest = REST_TICKS;
@@ -114,8 +125,6 @@ int pool_decide(struct pool_rule *rule, const struct pool_view *view, unsigned w
     } else if (view->empty) {
         step = -1;
     }
-    if (rule->rest > 0 && step >= 0)
-        rule->rest--;
     if ((step > 0 && workers >= max) || (step < 0 && workers <= min))
         step = 0;
     rule->last_done = view->done;
@@ -138,13 +147,17 @@ void pool_tick(struct pool *pool)
     };
     pool->done_seen = done;
     CHECK_CALL(pthread_mutex_lock(&pool->mutex));
-    unsigned staying = pool->workers - pool->leaving;
+    unsigned going = pool->leaving + pool->asked;
+    unsigned staying = pool->workers > going ? pool->workers - going : 0;
     int step = pool_decide(&pool->rule, &view, staying, pool->config.min, pool->config.max);
+    bool stays = step > 0 && pool->asked > 0;
     if (step < 0)
-        pool->leaving++;
+        pool->asked++;
+    else if (stays)
+        pool->asked--;
     CHECK_CALL(pthread_mutex_unlock(&pool->mutex));
     struct error error;
-    if (step > 0 && add_worker(pool, &error) != STATUS_OK)
+    if (step > 0 && !stays && add_worker(pool, &error) != STATUS_OK)
         log_warn(pool->config.name, "stays at %u workers: %s", staying, error.text);
 }
 
