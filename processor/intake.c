@@ -1,7 +1,5 @@
 #include "processor/intake.h"
 
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +8,7 @@
 #include "processor/budget.h"
 #include "processor/check.h"
 #include "processor/health.h"
+#include "processor/intake_state.h"
 #include "processor/log.h"
 #include "processor/metrics.h"
 #include "processor/offsets.h"
@@ -19,45 +18,7 @@
 enum { BATCH_ROOM = BATCH_BYTES + BATCH_RECORDS * (int)sizeof(struct record) };
 enum { CLOSE_ABOVE_PERCENT = 80, OPEN_BELOW_PERCENT = 50 };
 
-struct intake_partition {
-    struct intake *intake;
-    struct ledger_partition *ledger;
-    char *topic; /* for the batches: kept until intake_free */
-    int32_t partition;
-    _Atomic int64_t position, end;
-    _Atomic bool paused;
-    int64_t start;         /* first position seen */
-    int64_t seen_progress; /* ticking thread: position + committable at the last progress */
-    int64_t progress_at;
-    bool stalled;
-    struct metric *lag_metric, *paused_metric, *position_metric, *committed_metric, *stalled_metric;
-    struct intake_partition *next; /* intake->mutex */
-};
-
-/* Topic names that batches point to: as many as there are topics, kept for the intake's life. */
-struct topic_name {
-    struct topic_name *next;
-    char text[];
-};
-
-struct intake {
-    struct intake_config config;
-    struct context_watch soft_watch, hard_watch;
-    pthread_mutex_t mutex;
-    struct intake_partition *partitions; /* mutex */
-    struct topic_name *topics;           /* mutex */
-    int64_t deadline;                    /* mutex: of the drain */
-    bool connected;                      /* mutex */
-    int assigned;                        /* mutex */
-    char state_reason[200];              /* mutex */
-    _Atomic bool draining;
-    pthread_mutex_t wake_mutex;
-    void (*wake)(void *arg); /* wake_mutex */
-    void *wake_arg;          /* wake_mutex */
-    bool closed;             /* source thread: held back */
-    const char *_Atomic closed_reason;
-    struct metric *records, *bytes, *rebalances, *lost, *lag_sum, *held_back, *stalled_sum;
-};
+#define SETTLE_LOOK (100 * CLOCK_MS)
 
 static void wake_source(void *arg)
 {
@@ -74,8 +35,10 @@ static void begin_drain(struct intake *intake, int64_t deadline)
     if (deadline < intake->deadline)
         intake->deadline = deadline;
     CHECK_CALL(pthread_mutex_unlock(&intake->mutex));
-    if (!atomic_exchange(&intake->draining, true))
+    if (!atomic_exchange(&intake->draining, true)) {
+        health_problem(intake->config.health, "drain", "the service is stopping");
         intake->config.urge(intake->config.urge_arg, true);
+    }
     wake_source(intake);
 }
 
@@ -88,13 +51,21 @@ static void soft_stop(void *arg)
 static void make_metrics(struct intake *intake)
 {
     struct metrics *metrics = intake->config.metrics;
-    intake->records = metrics_get(metrics, METRIC_COUNTER, "weir_records_consumed_total", "Records taken from the source.", NULL);
-    intake->bytes = metrics_get(metrics, METRIC_COUNTER, "weir_bytes_consumed_total", "Bytes of keys, values and headers taken from the source.", NULL);
-    intake->rebalances = metrics_get(metrics, METRIC_COUNTER, "weir_rebalances_total", "Changes of the assignment.", NULL);
-    intake->lost = metrics_get(metrics, METRIC_COUNTER, "weir_lost_offsets_total", "Offsets that could never be read (corrupt batches, retention).", NULL);
-    intake->lag_sum = metrics_get(metrics, METRIC_GAUGE, "weir_lag_records", "Records between what is settled and the end, over all assigned partitions.", NULL);
-    intake->held_back = metrics_get(metrics, METRIC_GAUGE, "weir_intake_paused", "1 while the intake takes nothing because memory or queues are full.", NULL);
-    intake->stalled_sum = metrics_get(metrics, METRIC_GAUGE, "weir_stalled", "Partitions with lag and without progress for longer than the watchdog's time.", NULL);
+    intake->records = metrics_get(metrics, METRIC_COUNTER, "weir_records_consumed_total",
+                                  "Records taken from the source.", NULL);
+    intake->bytes = metrics_get(metrics, METRIC_COUNTER, "weir_bytes_consumed_total",
+                                "Bytes of keys, values and headers taken from the source.", NULL);
+    intake->rebalances = metrics_get(metrics, METRIC_COUNTER, "weir_rebalances_total", "Changes of the assignment.",
+                                     NULL);
+    intake->lost = metrics_get(metrics, METRIC_COUNTER, "weir_lost_offsets_total",
+                               "Offsets that could never be read (corrupt batches, retention).", NULL);
+    intake->lag_sum = metrics_get(metrics, METRIC_GAUGE, "weir_lag_records",
+                                  "Records between what is settled and the end, over all assigned partitions.", NULL);
+    intake->held_back = metrics_get(metrics, METRIC_GAUGE, "weir_intake_paused",
+                                    "1 while the intake takes nothing because memory or queues are full.", NULL);
+    intake->stalled_sum = metrics_get(metrics, METRIC_GAUGE, "weir_stalled",
+                                      "Partitions with lag and without progress for longer than the watchdog's time.",
+                                      NULL);
 }
 
 struct intake *intake_new(const struct intake_config *config)
@@ -108,6 +79,7 @@ struct intake *intake_new(const struct intake_config *config)
     CHECK_CALL(pthread_mutex_init(&intake->mutex, NULL));
     CHECK_CALL(pthread_mutex_init(&intake->wake_mutex, NULL));
     make_metrics(intake);
+    health_ok(config->health, "drain"); /* of the run before */
     budget_on_room(config->budget, wake_source, intake);
     queue_on_room(config->output, wake_source, intake);
     intake->soft_watch = (struct context_watch){.wake = soft_stop, .arg = intake};
@@ -185,11 +157,16 @@ static void make_partition_metrics(struct intake_partition *partition)
     snprintf(number, sizeof number, "%d", partition->partition);
     metrics_label(labels, sizeof labels, "topic", partition->topic);
     metrics_label(labels, sizeof labels, "partition", number);
-    partition->lag_metric = metrics_get(metrics, METRIC_GAUGE, "weir_kafka_lag_records", "Records between what is settled and the partition's end.", labels);
-    partition->paused_metric = metrics_get(metrics, METRIC_GAUGE, "weir_kafka_partition_paused", "1 while the partition is paused at the broker.", labels);
-    partition->position_metric = metrics_get(metrics, METRIC_GAUGE, "weir_kafka_position", "The next offset to be consumed.", labels);
-    partition->committed_metric = metrics_get(metrics, METRIC_GAUGE, "weir_kafka_committed", "The last offset committed.", labels);
-    partition->stalled_metric = metrics_get(metrics, METRIC_GAUGE, "weir_kafka_partition_stalled", "1 while the partition has lag and makes no progress.", labels);
+    partition->lag_metric = metrics_get(metrics, METRIC_GAUGE, "weir_kafka_lag_records",
+                                        "Records between what is settled and the partition's end.", labels);
+    partition->paused_metric = metrics_get(metrics, METRIC_GAUGE, "weir_kafka_partition_paused",
+                                           "1 while the partition is paused at the broker.", labels);
+    partition->position_metric = metrics_get(metrics, METRIC_GAUGE, "weir_kafka_position",
+                                             "The next offset to be consumed.", labels);
+    partition->committed_metric = metrics_get(metrics, METRIC_GAUGE, "weir_kafka_committed",
+                                              "The last offset committed.", labels);
+    partition->stalled_metric = metrics_get(metrics, METRIC_GAUGE, "weir_kafka_partition_stalled",
+                                            "1 while the partition has lag and makes no progress.", labels);
     metric_set(partition->paused_metric, 0);
     metric_set(partition->stalled_metric, 0);
 }
@@ -209,7 +186,7 @@ struct intake_partition *intake_assign(struct intake *intake, const char *topic,
         free(partition);
         return NULL;
     }
-    partition->start = next;
+    atomic_init(&partition->start, next);
     partition->progress_at = clock_now();
     atomic_init(&partition->position, next);
     atomic_init(&partition->end, -1);
@@ -243,15 +220,33 @@ uint64_t intake_in_flight(const struct intake_partition *partition)
     return ledger_partition_in_flight(partition->ledger);
 }
 
-enum status intake_settle(struct intake *intake, struct intake_partition *partition, struct context *context, int64_t until)
+/* A stop that is asked for while we wait sets a deadline, which an exit at the end did not have: so we look at it now and then. */
+enum status intake_settle(struct intake *intake, struct intake_partition *partition, struct context *context,
+                          int64_t until)
 {
+    struct ledger_partition *ledger = partition != NULL ? partition->ledger : NULL;
+    enum status status;
+    int64_t now, limit;
     intake->config.urge(intake->config.urge_arg, true);
-    enum status status = ledger_wait_idle(intake->config.ledger, partition != NULL ? partition->ledger : NULL, context, until);
+    do {
+        int64_t deadline = intake_drain_deadline(intake);
+        limit = until < deadline ? until : deadline;
+        now = clock_now();
+        int64_t look = limit - now < SETTLE_LOOK ? limit : now + SETTLE_LOOK;
+        status = ledger_wait_idle(intake->config.ledger, ledger, context, look);
+    } while (status == STATUS_DEADLINE && context_status(context) == STATUS_OK && clock_now() < limit);
     intake->config.urge(intake->config.urge_arg, false);
     return status;
 }
 
 /* -- records -- */
+
+/* Where lag is counted from until something is settled. */
+static void note_start(struct intake_partition *partition, int64_t position)
+{
+    int64_t none = -1;
+    atomic_compare_exchange_strong(&partition->start, &none, position);
+}
 
 static const char *lacks_room(struct intake *intake)
 {
@@ -305,6 +300,7 @@ enum status intake_push(struct intake_partition *partition, struct batch *batch,
     }
     int64_t records = batch->count, bytes = count_bytes(batch);
     int64_t next = batch->records[batch->count - 1].offset + 1;
+    note_start(partition, batch->records[0].offset);
     enum status status = ledger_issue(partition->ledger, batch);
     if (status == STATUS_OK)
         status = queue_push(intake->config.output, batch, context);
@@ -333,8 +329,10 @@ enum status intake_try_push(struct intake_partition *partition, struct batch *ba
 
 void intake_position(struct intake_partition *partition, int64_t position, int64_t end)
 {
-    if (position >= 0)
+    if (position >= 0) {
+        note_start(partition, position);
         atomic_store_explicit(&partition->position, position, memory_order_relaxed);
+    }
     atomic_store_explicit(&partition->end, end, memory_order_relaxed);
 }
 
@@ -394,73 +392,4 @@ void intake_committed(struct intake_partition *partition, int64_t offset)
 {
     metric_set(partition->committed_metric, offset);
     offsets_set(partition->intake->config.offsets, partition->topic, partition->partition, offset);
-}
-
-/* -- watching -- */
-
-static int64_t lag_of(const struct intake_partition *partition)
-{
-    int64_t end = atomic_load_explicit(&partition->end, memory_order_relaxed);
-    int64_t settled = ledger_committable(partition->ledger);
-    if (settled < 0)
-        settled = partition->start;
-    if (settled < 0)
-        settled = atomic_load_explicit(&partition->position, memory_order_relaxed);
-    return end >= 0 && settled >= 0 && end > settled ? end - settled : 0;
-}
-
-static void say_stalled(struct intake_partition *partition, int64_t lag, int64_t seconds, const char *blocking)
-{
-    struct intake *intake = partition->intake;
-    const char *closed = atomic_load_explicit(&intake->closed_reason, memory_order_relaxed);
-    char why[300];
-    if (blocking != NULL)
-        snprintf(why, sizeof why, "held up by %s%s%s", blocking, closed != NULL ? "; " : "", closed != NULL ? closed : "");
-    else
-        snprintf(why, sizeof why, "%s", closed != NULL ? closed : intake->connected ? "the broker sends nothing" : intake->state_reason);
-    if (!partition->stalled)
-        log_error("watchdog", "%s/%d: %lld records behind and no progress for %lld s: %s", partition->topic,
-                  partition->partition, (long long)lag, (long long)seconds, why);
-    health_problem(intake->config.health, "watchdog", "%s/%d: %lld records behind and no progress for %lld s: %s",
-                   partition->topic, partition->partition, (long long)lag, (long long)seconds, why);
-}
-
-/* True: stalled. */
-static bool watch_partition(struct intake_partition *partition, int64_t now, const char *blocking)
-{
-    int64_t lag = lag_of(partition);
-    int64_t position = atomic_load_explicit(&partition->position, memory_order_relaxed);
-    int64_t progress = position + ledger_committable(partition->ledger);
-    metric_set(partition->lag_metric, lag);
-    metric_set(partition->position_metric, position);
-    if (progress != partition->seen_progress || lag == 0) {
-        partition->seen_progress = progress;
-        partition->progress_at = now;
-    }
-    bool stalled = now - partition->progress_at > partition->intake->config.watchdog;
-    if (stalled)
-        say_stalled(partition, lag, (now - partition->progress_at) / CLOCK_SECOND, blocking);
-    else if (partition->stalled)
-        log_info("watchdog", "%s/%d makes progress again", partition->topic, partition->partition);
-    partition->stalled = stalled;
-    metric_set(partition->stalled_metric, stalled);
-    return stalled;
-}
-
-void intake_tick(struct intake *intake, const char *blocking)
-{
-    int64_t now = clock_now(), lag = 0;
-    unsigned stalled = 0;
-    CHECK_CALL(pthread_mutex_lock(&intake->mutex));
-    for (struct intake_partition *partition = intake->partitions; partition != NULL; partition = partition->next) {
-        stalled += watch_partition(partition, now, blocking);
-        lag += lag_of(partition);
-    }
-    CHECK_CALL(pthread_mutex_unlock(&intake->mutex));
-    if (stalled == 0)
-        health_ok(intake->config.health, "watchdog");
-    metric_set(intake->lag_sum, lag);
-    metric_set(intake->stalled_sum, stalled);
-    if (intake_draining(intake))
-        health_problem(intake->config.health, "drain", "the service is stopping");
 }

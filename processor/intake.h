@@ -64,7 +64,7 @@ void intake_revoke(struct intake_partition *partition);
 int64_t intake_committable(const struct intake_partition *partition);
 uint64_t intake_in_flight(const struct intake_partition *partition); /* records without a verdict */
 /* Waits until all of the partition's records have their verdict (NULL: of all partitions), `until` passes (STATUS_DEADLINE) or the context ends.
- * Stores are asked to flush at once meanwhile. */
+ * Stores are asked to flush at once meanwhile. The drain's deadline counts as well, also one that is set while it waits. */
 enum status intake_settle(struct intake *intake, struct intake_partition *partition, struct context *context, int64_t until);
 
 /* May the source pop more? Hysteresis: false at the limit, true again below half. While false, the reason is for logs and metrics. */
