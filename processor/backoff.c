@@ -4,6 +4,8 @@
 
 void backoff_init(struct backoff *backoff, int64_t least, int64_t most)
 {
+    if (least <= 0)
+        least = CLOCK_MS; /* doubling nothing stays nothing */
     *backoff = (struct backoff){
         .least = least,
         .most = most > least ? most : least,
@@ -31,6 +33,6 @@ int64_t backoff_next(struct backoff *backoff)
     for (unsigned i = 0; i < backoff->attempt && limit < backoff->most; i++)
         limit = limit > backoff->most / 2 ? backoff->most : limit * 2;
     backoff->attempt++;
-    int64_t wait = (int64_t)(next_random(&backoff->seed) % (uint64_t)(limit + 1));
+    int64_t wait = (int64_t)(next_random(&backoff->seed) % ((uint64_t)limit + 1));
     return wait > backoff->least / 2 ? wait : backoff->least / 2;
 }

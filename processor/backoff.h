@@ -11,6 +11,7 @@ struct backoff {
     uint64_t seed;
 };
 
+/* least 0: a millisecond. */
 void backoff_init(struct backoff *backoff, int64_t least, int64_t most);
 void backoff_reset(struct backoff *backoff);
 int64_t backoff_next(struct backoff *backoff); /* ns to wait before the next attempt */

@@ -12,7 +12,7 @@
 struct batch_pool {
     struct budget *budget;
     pthread_mutex_t mutex;
-    struct batch *idle; /* mutex */
+    struct batch *idle;  /* mutex */
     unsigned idle_count; /* mutex */
     unsigned keep;
     unsigned out; /* atomic */
@@ -159,7 +159,9 @@ struct record *batch_add(struct batch *batch)
 
 size_t batch_bytes(const struct batch *batch)
 {
-    return batch->arena.held + batch->room * sizeof *batch->records;
+    size_t bytes = batch->arena.held + batch->room * sizeof *batch->records;
+    /* A branch keeps its parent's memory alive, and nobody changes that any more. */
+    return batch->parent != NULL ? bytes + batch_bytes(batch->parent) : bytes;
 }
 
 struct batch *batch_branch(struct batch *batch)
@@ -187,7 +189,10 @@ static bool copy_raw(struct batch *to, const struct record *from)
     struct record *record = batch_add(to);
     if (record == NULL)
         return false;
+    /* A document would stay behind in the other batch's arena. */
+    CHECK(from->document.kind == DOCUMENT_NONE);
     *record = *from;
+    record->failure = NULL;
     record->key = arena_copy(&to->arena, from->key);
     record->value = arena_copy(&to->arena, from->value);
     record->headers = arena_copy(&to->arena, from->headers);
@@ -217,6 +222,19 @@ struct batch *batch_split(struct batch *batch, uint32_t from)
     return rest;
 }
 
+/* Not in the middle of a character: what lies behind the cut may have been the rest of it. */
+static size_t cut_size(const char *text, size_t size)
+{
+    size_t start = size;
+    while (start > 0 && size - start < 4 && ((uint8_t)text[start - 1] & 0xc0) == 0x80)
+        start--;
+    if (start == 0 || ((uint8_t)text[start - 1] & 0x80) == 0)
+        return size;
+    uint8_t lead = (uint8_t)text[start - 1];
+    size_t wants = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
+    return size - (start - 1) < wants ? start - 1 : size;
+}
+
 static void answer(struct batch *batch, struct record *record, enum stage_answer answer, const char *class,
                    const char *format, va_list args)
 {
@@ -224,9 +242,9 @@ static void answer(struct batch *batch, struct record *record, enum stage_answer
     static const struct failure no_memory = {.stage = "batch", .class = "memory", .message = "out of memory"};
     char text[MESSAGE_MAX];
     int size = vsnprintf(text, sizeof text, format, args);
-    size = size < 0 ? 0 : size >= MESSAGE_MAX ? MESSAGE_MAX - 1 : size;
+    size_t used = size < 0 ? 0 : size < MESSAGE_MAX ? (size_t)size : cut_size(text, MESSAGE_MAX - 1);
     struct failure *failure = arena_alloc(&batch->arena, sizeof *failure);
-    const char *message = failure != NULL ? arena_string(&batch->arena, text, (size_t)size) : NULL;
+    const char *message = failure != NULL ? arena_string(&batch->arena, text, used) : NULL;
     record->answer = (uint8_t)answer;
     if (message == NULL) {
         record->failure = (struct failure *)&no_memory;

@@ -63,7 +63,7 @@ struct batch {
     struct batch *parent;   /* of a branch: whose arena the records' bytes and documents live in */
     int refs;               /* atomic: itself and its branches */
     struct batch *next;     /* the holder's own */
-    size_t queued_bytes;    /* the queue's own */
+    size_t queued_bytes;    /* the holder's own: what it counted for the batch */
 };
 
 /* Loops over the records that still go forward. */
@@ -73,7 +73,8 @@ struct batch {
         if (record->answer == STAGE_FORWARD)
 
 /* The intake seals a batch at BATCH_RECORDS records or BATCH_BYTES of keys, values and headers. A stage that makes values bigger (decompression) looks at arena.held
- * after each record: past BATCH_LIMIT it sets `cut` to the index of the next record and returns; the framework splits there. */
+ * after each record: past BATCH_LIMIT it sets `cut` to the index of the next record and returns; the framework splits there. Only the first step of a stage's chain
+ * may, as long as no record has a document, and one that answers STAGE_RETRY may not. */
 enum { BATCH_RECORDS = 1024, BATCH_BYTES = 512 * 1024, BATCH_LIMIT = 4 * 1024 * 1024 };
 
 /* Recycles batches and charges what they hold to the budget. Keeps at most `keep` idle ones. Thread-safe. */
@@ -87,7 +88,7 @@ struct batch *batch_new(struct batch_pool *pool, const char *topic, int32_t part
 void batch_free(struct batch *batch);
 /* A zeroed record at the end; NULL when out of memory. */
 struct record *batch_add(struct batch *batch) WARN_UNUSED;
-size_t batch_bytes(const struct batch *batch); /* what it holds, for queues: records and arena */
+size_t batch_bytes(const struct batch *batch); /* what it holds, for queues: records and arena, of a branch its parent's too */
 /* A batch with the same records (their own answers, shared bytes and documents) for one more store. */
 struct batch *batch_branch(struct batch *batch) WARN_UNUSED;
 /* Takes the records from `from` on off the batch, into one of their own (same ticket; key, value and headers copied, not decoded yet): so that what has been

@@ -22,7 +22,8 @@ size_t budget_used(const struct budget *budget);
 size_t budget_peak(const struct budget *budget);
 size_t budget_size(const struct budget *budget);
 bool budget_has_room(struct budget *budget, size_t bytes);
-/* Called (from any thread, must not block) when use falls below 3/4 of the size after there was no room. One listener, set before use. */
+/* Called (from any thread, must not block) when use falls below 3/4 of the size after there was no room. One listener, set and unset while nobody
+ * uses the budget. */
 void budget_on_room(struct budget *budget, void (*wake)(void *arg), void *arg);
 
 #endif

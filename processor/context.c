@@ -237,7 +237,8 @@ enum status context_sleep(struct context *context, int64_t ns)
 {
     pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
     pthread_cond_t cond = PTHREAD_COND_INITIALIZER;
-    int64_t until = clock_now() + ns;
+    int64_t now = clock_now();
+    int64_t until = ns < CLOCK_NEVER - now ? now + ns : CLOCK_NEVER;
     CHECK_CALL(pthread_mutex_lock(&mutex));
     enum status status = STATUS_OK;
     while (status == STATUS_OK)

@@ -25,6 +25,7 @@ struct group {
     pthread_cond_t changed;
     struct member *members; /* mutex */
     unsigned running;       /* mutex */
+    unsigned joining;       /* mutex: off the list, their threads not joined yet */
     bool failed;            /* mutex */
     struct error error;     /* mutex: the first */
 };
@@ -95,6 +96,7 @@ static struct member *take_ended_locked(struct group *group)
         struct member *member = *at;
         if (member->ended) {
             *at = member->next;
+            group->joining++;
             return member;
         }
     }
@@ -111,6 +113,10 @@ void group_reap(struct group *group)
             return;
         CHECK_CALL(pthread_join(member->thread, NULL));
         free(member);
+        CHECK_CALL(pthread_mutex_lock(&group->mutex));
+        group->joining--;
+        CHECK_CALL(pthread_cond_broadcast(&group->changed));
+        CHECK_CALL(pthread_mutex_unlock(&group->mutex));
     }
 }
 
@@ -143,11 +149,14 @@ enum status group_wait(struct group *group, struct error *error)
         CHECK_CALL(pthread_cond_wait(&group->changed, &group->mutex));
     CHECK_CALL(pthread_mutex_unlock(&group->mutex));
     group_reap(group);
-    if (!group->failed)
-        return STATUS_OK;
-    if (error != NULL)
+    CHECK_CALL(pthread_mutex_lock(&group->mutex));
+    while (group->joining > 0)
+        CHECK_CALL(pthread_cond_wait(&group->changed, &group->mutex));
+    bool failed = group->failed;
+    if (failed && error != NULL)
         *error = group->error;
-    return STATUS_FAILED;
+    CHECK_CALL(pthread_mutex_unlock(&group->mutex));
+    return failed ? STATUS_FAILED : STATUS_OK;
 }
 
 unsigned group_running(struct group *group)

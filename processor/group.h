@@ -23,7 +23,7 @@ struct context *group_context(struct group *group);
 enum status group_go(struct group *group, const char *name, group_run *run, void *arg, struct error *error) WARN_UNUSED;
 /* As if a member had failed. */
 void group_fail(struct group *group, const struct error *error);
-/* Joins the members that have ended by themselves: for pools that shrink. */
+/* Joins the members that have ended by themselves: for pools that shrink. From any thread that is no member. */
 void group_reap(struct group *group);
 /* Waits for all. STATUS_FAILED: the first error. */
 enum status group_wait(struct group *group, struct error *error);

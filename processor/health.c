@@ -61,6 +61,8 @@ void health_problem(struct health *health, const char *part_name, const char *fo
     struct part *part = find_locked(health, part_name, true);
     if (part != NULL)
         vsnprintf(part->problem, sizeof part->problem, format, args);
+    if (part != NULL && part->problem[0] == '\0')
+        snprintf(part->problem, sizeof part->problem, "no reason given");
     CHECK_CALL(pthread_mutex_unlock(&health->mutex));
     va_end(args);
 }

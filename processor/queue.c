@@ -28,8 +28,9 @@ static void make_metrics(struct queue *queue, struct metrics *metrics)
     metrics_label(labels, sizeof labels, "queue", queue->config.name);
     queue->records_metric = metrics_get(metrics, METRIC_GAUGE, "weir_queue_records", "Records in the queue.", labels);
     queue->bytes_metric = metrics_get(metrics, METRIC_GAUGE, "weir_queue_bytes", "Bytes that the queue holds.", labels);
-    metric_set(metrics_get(metrics, METRIC_GAUGE, "weir_queue_capacity_records", "Records that the queue takes.", labels),
-               (int64_t)queue->config.records);
+    metric_set(
+        metrics_get(metrics, METRIC_GAUGE, "weir_queue_capacity_records", "Records that the queue takes.", labels),
+        (int64_t)queue->config.records);
     metric_set(metrics_get(metrics, METRIC_GAUGE, "weir_queue_capacity_bytes", "Bytes that the queue takes.", labels),
                (int64_t)queue->config.bytes);
 }
@@ -178,7 +179,7 @@ static struct batch *take_locked(struct queue *queue, bool *ret_room)
 
 enum status queue_pop(struct queue *queue, struct context *context, int64_t until, struct batch **ret)
 {
-    enum status status = STATUS_OK;
+    enum status status = context_status(context);
     bool room = false;
     CHECK_CALL(pthread_mutex_lock(&queue->mutex));
     while (queue->first == NULL && !queue->closed && status == STATUS_OK) {
@@ -192,6 +193,8 @@ enum status queue_pop(struct queue *queue, struct context *context, int64_t unti
         status = STATUS_CLOSED;
     if (status == STATUS_OK)
         *ret = take_locked(queue, &room);
+    else if (queue->first != NULL && queue->poppers > 0)
+        CHECK_CALL(pthread_cond_signal(&queue->not_empty)); /* it may have been our context's end that ate the signal */
     CHECK_CALL(pthread_mutex_unlock(&queue->mutex));
     if (room && queue->wake != NULL)
         queue->wake(queue->arg);

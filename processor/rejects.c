@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "processor/check.h"
 #include "processor/ledger.h"
 #include "processor/metrics.h"
 
@@ -33,10 +34,12 @@ static void count_error(struct rejects *rejects, const char *class)
     metrics_label(labels, sizeof labels, "stage", rejects->stage);
     metrics_label(labels, sizeof labels, "class", class);
     metric_add(metrics_get(rejects->metrics, METRIC_COUNTER, "weir_stage_errors_total",
-                           "Records that the stage rejected, by class of error.", labels), 1);
+                           "Records that the stage rejected, by class of error.", labels),
+               1);
 }
 
-static void settle(const struct rejects *rejects, struct batch *batch, const struct record *record, enum verdict verdict)
+static void settle(const struct rejects *rejects, struct batch *batch, const struct record *record,
+                   enum verdict verdict)
 {
     if (batch->ticket == NULL)
         return;
@@ -53,7 +56,8 @@ static enum status stop_at(const struct rejects *rejects, const struct batch *ba
                            ? " (no errors.dead_letter.topic is configured, so the service stops at this record)"
                            : "";
     return error_set(error, ERROR_FATAL, "%s: record %s/%d@%lld: %s: %s%s", rejects->stage, batch->topic,
-                     batch->partition, (long long)record->offset, record->failure->class, record->failure->message, hint);
+                     batch->partition, (long long)record->offset, record->failure->class, record->failure->message,
+                     hint);
 }
 
 static enum status settle_one(struct rejects *rejects, struct batch *batch, struct record *record,
@@ -65,12 +69,13 @@ static enum status settle_one(struct rejects *rejects, struct batch *batch, stru
         record->answer = STAGE_SETTLED;
         return STATUS_OK;
     }
+    CHECK(record->failure != NULL && record->answer != STAGE_RETRY);
     if (record->failure->stage[0] == '\0')
         record->failure->stage = rejects->stage;
     if (record->answer == STAGE_FATAL || rejects->dead_letter == NULL)
         return stop_at(rejects, batch, record, error);
-    enum status status =
-        rejects->dead_letter->write(rejects->dead_letter, batch, record, rejects->all_branches, context, error);
+    enum status status = rejects->dead_letter->write(rejects->dead_letter, batch, record, rejects->all_branches,
+                                                     context, error);
     if (status != STATUS_OK)
         return status;
     metric_add(rejects->rejected, 1);

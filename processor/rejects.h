@@ -26,6 +26,7 @@ void rejects_init(struct rejects *rejects, const char *stage, struct dead_letter
                   struct metrics *metrics);
 
 /* Goes through the records that are neither FORWARD nor SETTLED: DROP is settled, REJECT is handed to the dead-letter sink (which settles it), and both become SETTLED.
+ * RETRY is no answer here: whoever asks the stage has turned it into REJECT.
  * STATUS_FAILED/ERROR_FATAL: a record that stops the service (STAGE_FATAL, or rejected with no dead-letter topic), with its place in the text; it stays as it is. */
 enum status rejects_settle(struct rejects *rejects, struct batch *batch, struct context *context, struct error *error) WARN_UNUSED;
 
