@@ -170,11 +170,14 @@ static enum status lacks_column(const struct sqlite_config *config, uint32_t i, 
 {
     const char *name = config->columns.keys[i];
     const struct config_node *node = config->columns.nodes ? config->columns.nodes[i] : NULL;
+    char path[256] = "columns";
 
+    if (node)
+        config_tree_path(node, path, sizeof path);
     return error_set(error, ERROR_FATAL,
                      "%s (line %u): table \"%s\" in %s has no column \"%s\" (it has: %s); add it with `ALTER TABLE \"%s\" ADD COLUMN \"%s\"`, "
                      "or take it out of `columns`",
-                     node ? node->path : "columns", node ? node->key_line : 0, config->table, config->path, name, found, config->table, name);
+                     path, node ? node->key_line : 0, config->table, config->path, name, found, config->table, name);
 }
 
 /* The columns of the table that is there, in `ret_names` as "a, b, c"; which of ours are among them in `ret_has`. */
