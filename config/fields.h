@@ -4,7 +4,8 @@
 
 #include "config/table.h"
 
-extern const struct config_custom config_template;  /* struct template *: processor/template.h; any YAML scalar (its type is kept when there is no {{...}}) */
+/* struct template *: processor/template.h; any YAML scalar (its type is kept when there is no {{...}}) */
+extern const struct config_custom config_template;
 extern const struct config_custom config_path;      /* struct path: processor/path.h */
 extern const struct config_custom config_condition; /* struct condition: processor/condition.h */
 

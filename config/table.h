@@ -27,11 +27,11 @@ enum config_kind {
     CONFIG_RANGE,      /* int64_t[2] ns: 100ms..30s */
     CONFIG_SIZE,       /* int64_t bytes: 65536, 64KiB, 16MiB, 1GiB (KB, MB, GB: powers of 1000); min..max */
     CONFIG_ENUM,       /* int: index into choices */
-    CONFIG_OBJECT,     /* the struct itself at offset, by `table` (which begins with struct config_head; head.node NULL: not given and not required; its fallbacks are set) */
-    CONFIG_LIST,       /* struct config_list; a single value stands for a list of one */
-    CONFIG_MAP,        /* struct config_map, in the file's order */
-    CONFIG_CUSTOM,     /* parsed by `custom` */
-    CONFIG_NODE,       /* const struct config_node *: kept as it is */
+    CONFIG_OBJECT, /* the struct itself at offset, by `table` (which begins with struct config_head; head.node NULL: not given and not required; its fallbacks are set) */
+    CONFIG_LIST,   /* struct config_list; a single value stands for a list of one */
+    CONFIG_MAP,    /* struct config_map, in the file's order */
+    CONFIG_CUSTOM, /* parsed by `custom` */
+    CONFIG_NODE,   /* const struct config_node *: kept as it is */
 };
 
 struct config_head {
@@ -52,20 +52,21 @@ struct config_map {
 
 /* A field type of its own (a template, a path, a condition). */
 struct config_custom {
-    const char *name;  /* for messages: "a template" */
-    size_t size;       /* of what parse fills */
-    bool (*parse)(struct config_loader *loader, const struct config_node *node, void *ret); /* false: reported. Allocates by config_loader_arena */
+    const char *name; /* for messages: "a template" */
+    size_t size;      /* of what parse fills */
+    bool (*parse)(struct config_loader *loader, const struct config_node *node,
+                  void *ret);  /* false: reported. Allocates by config_loader_arena */
     void (*schema)(FILE *out); /* its JSON Schema, one object */
 };
 
 struct config_field {
-    const char *name;      /* NULL ends a table; ignored for list items and map values */
-    const char *help;      /* one sentence with units; goes into schema and docs */
+    const char *name; /* NULL ends a table; ignored for list items and map values */
+    const char *help; /* one sentence with units; goes into schema and docs */
     enum config_kind kind;
     size_t offset;
     bool required;
-    const char *fallback;  /* default as it would be written in YAML (scalars only); NULL: zero */
-    int64_t min, max;      /* INT, DURATION (ns), SIZE; max 0: no limit. LIST, MAP: least and most entries */
+    const char *fallback;       /* default as it would be written in YAML (scalars only); NULL: zero */
+    int64_t min, max;           /* INT, DURATION (ns), SIZE; max 0: no limit. LIST, MAP: least and most entries */
     const char *const *choices; /* ENUM, NULL-terminated */
     const struct config_table *table;
     const struct config_field *item; /* LIST and MAP */
@@ -76,12 +77,15 @@ struct config_table {
     const char *name, *help;
     size_t size;
     const struct config_field *fields;
-    /* Rules across fields; optional. */
+    /* Rules across fields; optional. Called when the object is given, even if some of it was wrong, so that all mistakes are told at once: what was missing or
+     * wrong is zero then (NULL for a text; an entry of a list or map stays, with "" for a text). */
     void (*check)(const void *config, struct config_report *report);
 };
 
-/* Parses a node as field says into `ret` (of the kind's C type). False when anything was reported. Fallbacks are parsed by the same code. */
-bool config_parse(struct config_loader *loader, const struct config_field *field, const struct config_node *node, void *ret);
+/* Parses a node as field says into `ret` (of the kind's C type). node NULL: not given, the fallbacks. False when anything was reported. Fallbacks are
+ * parsed by the same code. A text "" is no good for a required field. */
+bool config_parse(struct config_loader *loader, const struct config_field *field, const struct config_node *node,
+                  void *ret);
 size_t config_kind_size(const struct config_field *field);
 struct config_report *config_loader_report(struct config_loader *loader);
 struct arena *config_loader_arena(struct config_loader *loader);

@@ -1,0 +1,12 @@
+/* Keys that are not known where they stand: what was meant, or where they belong. */
+#ifndef WEIR_CONFIG_UNKNOWN_H
+#define WEIR_CONFIG_UNKNOWN_H
+
+#include "config/loader.h"
+
+/* Reports node's key. names (NULL-terminated): the keys that are known there. */
+void unknown_key(struct config_loader *loader, const struct config_node *node, const char *const *names);
+/* The same for an object's fields. */
+void unknown_field(struct config_loader *loader, const struct config_node *node, const struct config_field *fields);
+
+#endif
