@@ -244,9 +244,10 @@ static void count_locked(struct ledger_counts *counts, enum verdict verdict, uin
 /* One verdict for one record, by one branch or (all) by all of them. Returns whether it has its final verdict now. */
 static bool settle_one_locked(uint8_t *state, enum verdict verdict, bool all, uint64_t *done_by_verdict)
 {
-    unsigned left = *state & LEFT_MASK;
-    unsigned worst = (*state & VERDICT_MASK) >> VERDICT_SHIFT;
-    if (*state & GIVEN_UP) {
+    unsigned now = *state;
+    unsigned left = now & LEFT_MASK;
+    unsigned worst = (now & VERDICT_MASK) >> VERDICT_SHIFT;
+    if (now & GIVEN_UP) {
         done_by_verdict[VERDICT_NONE]++;
         return false;
     }
