@@ -101,8 +101,12 @@ static size_t behind_secret_key(const char *line, size_t length)
         size_t start = end;
         while (start > 0 && is_key_character(line[start - 1]))
             start--;
-        if (secret_name(line + start, end - start))
-            return i + 1;
+        if (!secret_name(line + start, end - start))
+            continue;
+        do
+            i++;
+        while (i < length && line[i] == ' ');
+        return i;
     }
     return length;
 }

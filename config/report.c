@@ -228,7 +228,7 @@ static struct entry at_value(const struct config_node *node)
 /* The column of an offset into a scalar's text; the scalar's own when the file has the text in another form (escapes, several lines, an alias). */
 static unsigned column_at(const struct config_report *report, const struct config_node *node, unsigned at)
 {
-    if (node->kind != NODE_SCALAR || strlen(node->text) < at)
+    if (node->kind != NODE_SCALAR || report->count >= ENTRIES_MAX || strlen(node->text) < at)
         return node->column;
     size_t begin = source_offset(report, node->line, node->column), left = report->size - begin;
     size_t quote = left > 0 && (report->text[begin] == '"' || report->text[begin] == '\'');

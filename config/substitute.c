@@ -51,7 +51,10 @@ static enum status append_value(struct substitution *substitution, const struct 
                                 const struct expression *expression, struct output *output, const char *value,
                                 size_t size)
 {
+    if (substitution->over)
+        return STATUS_OK;
     if (size > substitution->left) {
+        substitution->over = true;
         config_error_also(substitution->report, node, expression->at,
                           "expected at most 16 MiB out of ${...} in the whole file, found more");
         return STATUS_OK;

@@ -10,6 +10,7 @@ struct substitution {
     struct arena *arena;
     struct config_report *report;
     size_t left; /* bytes that values may still add, over the whole file */
+    bool over;   /* one wanted more; reported once */
 };
 
 void substitution_init(struct substitution *substitution, const char *file, struct arena *arena,

@@ -129,19 +129,33 @@ static const struct config_field *find_field(const struct config_table *table, c
     return NULL;
 }
 
+enum { FIELDS_MAX = 64 };
+
+/* Keys that no field has. Those fields that a slip of the pen was probably meant for are marked, so that they are not called missing as well. */
+static bool check_keys(struct config_loader *loader, const struct config_table *table, const struct config_node *node,
+                       bool *ret_meant)
+{
+    bool good = true;
+    for (uint32_t i = 0; i < node->count; i++) {
+        if (find_field(table, node->children[i].key) != NULL)
+            continue;
+        const char *meant = unknown_field(loader, &node->children[i], table->fields);
+        if (meant != NULL)
+            ret_meant[find_field(table, meant) - table->fields] = true;
+        good = false;
+    }
+    return good;
+}
+
 static bool parse_fields(struct config_loader *loader, const struct config_table *table, const struct config_node *node,
                          void *ret)
 {
-    bool good = true;
-    for (uint32_t i = 0; node != NULL && i < node->count; i++) {
-        if (find_field(table, node->children[i].key) == NULL) {
-            unknown_field(loader, &node->children[i], table->fields);
-            good = false;
-        }
-    }
+    bool meant[FIELDS_MAX] = {false};
+    bool good = node == NULL || check_keys(loader, table, node, meant);
     for (const struct config_field *field = table->fields; field->name != NULL; field++) {
         const struct config_node *child = config_tree_get(node, field->name);
-        if (child == NULL && field->required && node != NULL) {
+        CHECK(field - table->fields < FIELDS_MAX);
+        if (child == NULL && field->required && node != NULL && !meant[field - table->fields]) {
             config_error_key(loader->report, node, "expected the key `%s`, found none", field->name);
             good = false;
         }

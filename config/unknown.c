@@ -84,7 +84,7 @@ static size_t difference(const char *a, const char *b)
     return longer - front - back;
 }
 
-void unknown_key(struct config_loader *loader, const struct config_node *node, const char *const *names)
+const char *unknown_key(struct config_loader *loader, const struct config_node *node, const char *const *names)
 {
     struct search search = {.key = node->key};
     const char *nearest = config_nearest(node->key, names);
@@ -96,21 +96,23 @@ void unknown_key(struct config_loader *loader, const struct config_node *node, c
     if (nearest != NULL && (search.count == 0 || difference(node->key, nearest) <= 2)) {
         config_error_key(loader->report, node, "expected a key that is known here, found `%.64s`; did you mean `%s`?",
                          node->key, nearest);
-        return;
+        return nearest;
     }
     if (search.count > 0) {
         char places[PLACES_MAX * (WHERE_MAX + 8)];
         write_places(&search, places, sizeof places);
         config_error_key(loader->report, node,
                          "expected a key that is known here, found `%.64s`, which belongs under %s", node->key, places);
-        return;
+        return NULL;
     }
     char choices[512];
     config_error_key(loader->report, node, "expected %s%s, found `%.64s`", names[0] != NULL ? "" : "no keys here",
                      found_choices(names, choices, sizeof choices), node->key);
+    return NULL;
 }
 
-void unknown_field(struct config_loader *loader, const struct config_node *node, const struct config_field *fields)
+const char *unknown_field(struct config_loader *loader, const struct config_node *node,
+                          const struct config_field *fields)
 {
     const char *names[NAMES_MAX + 1];
     size_t count = 0;
@@ -124,5 +126,5 @@ void unknown_field(struct config_loader *loader, const struct config_node *node,
         if (fields[i].kind == CONFIG_SECRET && config_nearest(node->key, one) != NULL)
             config_report_hide(loader->report, node);
     }
-    unknown_key(loader, node, names);
+    return unknown_key(loader, node, names);
 }
