@@ -68,7 +68,7 @@ static enum status load_dictionary(struct decode *decode, const struct stage_env
 {
     char *path = file_resolve(env->config_dir, decode->config->dictionary);
     if (path == NULL)
-        return STATUS_NO_MEMORY;
+        return error_set(error, ERROR_TRANSIENT, "out of memory");
     uint8_t *data;
     size_t size;
     enum status status = file_read(path, DICTIONARY_MAX, &data, &size, NULL, error);
@@ -87,7 +87,7 @@ static enum status decode_init(const void *config, const struct stage_env *env, 
 {
     struct decode *decode = calloc(1, sizeof *decode);
     if (decode == NULL)
-        return STATUS_NO_MEMORY;
+        return error_set(error, ERROR_TRANSIENT, "out of memory");
     decode->config = config;
     CHECK_CALL(pthread_mutex_init(&decode->large, NULL));
     if (decode->config->dictionary != NULL) {
@@ -103,16 +103,14 @@ static enum status decode_init(const void *config, const struct stage_env *env, 
 
 static enum status decode_start(void *stage, void **ret_worker, struct error *error)
 {
-    (void)error;
     struct decode_worker *worker = calloc(1, sizeof *worker);
-    if (worker == NULL)
-        return STATUS_NO_MEMORY;
-    worker->decode = stage;
-    worker->parser = simdjson_new();
-    if (worker->parser == NULL) {
+    if (worker != NULL)
+        worker->parser = simdjson_new();
+    if (worker == NULL || worker->parser == NULL) {
         free(worker);
-        return STATUS_NO_MEMORY;
+        return error_set(error, ERROR_TRANSIENT, "out of memory");
     }
+    worker->decode = stage;
     *ret_worker = worker;
     return STATUS_OK;
 }

@@ -1,4 +1,5 @@
-/* filter: drops records by a condition that the config states: those for which it holds (drop_when), or does not (keep_when). */
+/* filter: drops records by a condition that the config states: those for which it holds (drop_when), or does not (keep_when). A tombstone that decode let through
+ * passes: it has nothing that a condition could look at, and means a deletion further on. */
 #include <stdlib.h>
 
 #include "config/fields.h"
@@ -18,11 +19,11 @@ struct filter {
 
 static enum status filter_init(const void *arg, const struct stage_env *env, void **ret_stage, struct error *error)
 {
-    (void)env, (void)error;
+    (void)env;
     const struct filter_config *config = arg;
     struct filter *filter = malloc(sizeof *filter);
     if (filter == NULL)
-        return STATUS_NO_MEMORY;
+        return error_set(error, ERROR_TRANSIENT, "out of memory");
     filter->drop = config_tree_get(config->head.node, "drop_when") != NULL;
     filter->condition = filter->drop ? &config->drop_when : &config->keep_when;
     *ret_stage = filter;
@@ -35,6 +36,8 @@ static void filter_process(void *stage, void *worker, struct batch *batch)
     const struct filter *filter = stage;
     BATCH_EACH(batch, record)
     {
+        if (record->document.kind == DOCUMENT_NULL)
+            continue;
         if (condition_holds(filter->condition, &record->document, &batch->arena) == filter->drop)
             batch_drop(record);
     }

@@ -61,7 +61,8 @@ static void rename_members(const struct rename_config *config, struct batch *bat
     for (uint32_t i = 0; i < config->count; i++) {
         if (values[i].type != VALUE_MISSING &&
             document_remove(&record->document, &config->renames[i].from, &batch->arena) == STATUS_NO_MEMORY) {
-            batch_retry(batch, record, "memory", "no memory to rename %s", config->renames[i].from.text);
+            /* Not asked again: what was moved before would be lost. */
+            batch_reject(batch, record, "memory", "no memory to rename %s", config->renames[i].from.text);
             return;
         }
     }

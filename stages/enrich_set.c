@@ -57,7 +57,7 @@ static bool set_one(const struct set_member *member, struct batch *batch, struct
             batch_reject(batch, record, "utf8", "can't set %s: the key or header is not valid UTF-8",
                          member->path.text);
         else
-            batch_retry(batch, record, "memory", "no memory to set %s", member->path.text);
+            batch_reject(batch, record, "memory", "no memory to set %s", member->path.text); /* see member_set */
         return false;
     }
     return value.type == VALUE_MISSING || member_set(batch, record, &member->path, value.text);
@@ -86,8 +86,7 @@ static const struct config_custom SET_MEMBERS = {
 static const struct config_field SET_CONFIG = {
     .name = "set",
     .help = "Sets members (paths of names) to constants or {{...}} templates; a template whose one expression finds "
-            "nothing "
-            "sets nothing.",
+            "nothing sets nothing.",
     .kind = CONFIG_CUSTOM,
     .custom = &SET_MEMBERS,
 };

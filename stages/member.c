@@ -77,6 +77,6 @@ bool member_set(struct batch *batch, struct record *record, const struct path *p
     if (status == STATUS_FAILED)
         batch_reject(batch, record, "type", "can't set %s: what it stands in is not an object", path->text);
     else
-        batch_retry(batch, record, "memory", "no memory to set %s", path->text);
+        batch_reject(batch, record, "memory", "no memory to set %s", path->text);
     return false;
 }

@@ -29,7 +29,8 @@ static inline bool member_wanted(struct batch *batch, struct record *record)
     return false;
 }
 
-/* document_set with its failures answered. false: the record is answered. */
+/* document_set with its failures answered. false: the record is answered; also for want of memory by a rejection, as asking again would read what the record's
+ * earlier changes have made of it. */
 bool member_set(struct batch *batch, struct record *record, const struct path *path, struct bytes json);
 
 #endif
