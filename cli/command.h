@@ -1,0 +1,74 @@
+/*
+ * The command line: what verbs and options there are, and what was given. One table (verbs.c) drives parsing, help and "did you mean".
+ */
+#ifndef WEIR_CLI_COMMAND_H
+#define WEIR_CLI_COMMAND_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "cli/exit.h"
+#include "processor/status.h"
+
+enum option_id {
+    OPTION_NONE = 0,
+    OPTION_HELP,
+    OPTION_JSON,
+    OPTION_QUIET,
+    OPTION_VERBOSE,
+    OPTION_PROGRESS,
+    OPTION_EXIT_AT_END,
+    OPTION_RECEIPT,
+    OPTION_RECORDS,
+    OPTION_DIR,
+    OPTION_KEEP,
+    OPTION_COUNT,
+};
+
+struct option {
+    enum option_id id; /* OPTION_NONE ends a list */
+    char letter;       /* 0: none */
+    const char *name;
+    const char *value; /* what the value is called in help; NULL: a flag */
+    const char *help;
+    const char *const *choices; /* the values that there are, NULL-terminated; NULL: any */
+    bool number;                /* a whole number from 1 on */
+};
+
+struct command;
+
+struct verb {
+    const char *name;
+    const char *arguments; /* as help shows them; "" none */
+    unsigned least, most;  /* of them */
+    const char *help;      /* one line */
+    const char *details;   /* paragraphs for `weir help VERB`; NULL: none */
+    const char *examples;  /* lines; NULL: none */
+    const struct option *options;
+    enum exit_code (*run)(const struct command *command);
+};
+
+struct command {
+    const struct verb *verb;
+    const char *values[OPTION_COUNT]; /* NULL: not given; "" for flags */
+    char *const *arguments;
+    unsigned count;
+};
+
+extern const struct verb command_verbs[]; /* name NULL ends it */
+
+/*
+ * Parses argv, which it permutes: options may stand anywhere behind the verb, "--" ends them; `--help` and `--version` instead of a verb are the
+ * verbs of these names. False: message says what is wrong, and ret->verb which verb it was about (NULL: none).
+ */
+bool command_parse(int argc, char **argv, struct command *ret, char *message, size_t size) WARN_UNUSED;
+static inline bool command_has(const struct command *command, enum option_id id)
+{
+    return command->values[id] != NULL;
+}
+const struct verb *command_find(const char *name); /* NULL: no such verb */
+
+/* The page of the program (verb NULL) or of one verb. */
+void command_help(const struct verb *verb, FILE *out);
+
+#endif

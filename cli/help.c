@@ -1,0 +1,85 @@
+/* The pages of `weir help`, out of the table of verbs, and the verb itself. */
+#include <string.h>
+
+#include "cli/command.h"
+#include "cli/verbs.h"
+
+enum { MARGIN = 24 };
+
+static void write_option(const struct option *option, FILE *out)
+{
+    char head[64], letter[8] = "    ";
+    if (option->letter != 0)
+        snprintf(letter, sizeof letter, "-%c, ", option->letter);
+    snprintf(head, sizeof head, "%s--%s%s%s", letter, option->name, option->value != NULL ? " " : "",
+             option->value != NULL ? option->value : "");
+    fprintf(out, "  %-*s %s", MARGIN, head, option->help);
+    for (const char *const *choice = option->choices; choice != NULL && *choice != NULL; choice++)
+        fprintf(out, "%s%s%s", choice == option->choices ? " (" : " | ", *choice, choice[1] == NULL ? ")" : "");
+    putc('\n', out);
+}
+
+static void write_usage(const struct verb *verb, FILE *out)
+{
+    fprintf(out, "weir %s%s%s [OPTION...]\n  %s\n", verb->name, verb->arguments[0] != '\0' ? " " : "", verb->arguments,
+            verb->help);
+}
+
+static void help_verb(const struct verb *verb, FILE *out)
+{
+    write_usage(verb, out);
+    if (verb->examples != NULL)
+        fprintf(out, "\nExamples:\n%s", verb->examples);
+    fputs("\nOptions:\n", out);
+    for (const struct option *option = verb->options; option->id != OPTION_NONE; option++)
+        write_option(option, out);
+    if (verb->details != NULL)
+        fprintf(out, "\n%s", verb->details);
+}
+
+static void help_program(FILE *out)
+{
+    fputs("weir consumes Kafka topics, and decodes, enriches and stores their records: one verdict for each.\n"
+          "\n"
+          "  weir demo                 all of it at once on an embedded broker: nothing to set up\n"
+          "  weir check orders.yaml    every mistake in a config, each with its place\n"
+          "  weir run orders.yaml      the service itself\n"
+          "\n"
+          "Verbs:\n",
+          out);
+    for (const struct verb *verb = command_verbs; verb->name != NULL; verb++) {
+        char head[64];
+        snprintf(head, sizeof head, "%s %s", verb->name, verb->arguments);
+        fprintf(out, "  %-*s %s\n", MARGIN, head, verb->help);
+    }
+    fputs("\n"
+          "`weir help VERB` tells a verb's options.\n"
+          "Exit codes: 0 done, 1 failure, 64 usage, 69 unavailable, 70 internal, 75 stopped with records in flight, 78 "
+          "config.\n",
+          out);
+}
+
+void command_help(const struct verb *verb, FILE *out)
+{
+    if (verb != NULL)
+        help_verb(verb, out);
+    else
+        help_program(out);
+}
+
+enum exit_code verb_help(const struct command *command)
+{
+    if (command->count == 0) {
+        command_help(NULL, stdout);
+        return EXIT_OK;
+    }
+    /* By the parser's own words for a verb that there is not. */
+    struct command about;
+    char message[256], *argv[] = {"weir", command->arguments[0], "--help", NULL};
+    if (!command_parse(3, argv, &about, message, sizeof message)) {
+        fprintf(stderr, "weir: %s\n", message);
+        return EXIT_USAGE;
+    }
+    command_help(about.verb, stdout);
+    return EXIT_OK;
+}

@@ -1,0 +1,16 @@
+/* Numbers as people read them. Each writes into the buffer and returns it, so that it stands in an argument list. */
+#ifndef WEIR_CLI_TEXT_H
+#define WEIR_CLI_TEXT_H
+
+#include <stdint.h>
+#include <stdio.h>
+
+enum { TEXT_MAX = 40 };
+
+const char *text_count(char text[TEXT_MAX], int64_t n);     /* 1,234,567 */
+const char *text_bytes(char text[TEXT_MAX], int64_t bytes); /* 45.3 MiB */
+const char *text_time(char text[TEXT_MAX], int64_t ns);     /* 0.25 s, 12.3 s, 3 min 20 s, 2 h 5 min */
+/* As a JSON string with its quotes; what is not valid UTF-8 becomes U+FFFD. */
+void text_json(FILE *out, const char *text);
+
+#endif

@@ -1,0 +1,125 @@
+/* The one table of verbs and options. */
+#include "cli/verbs.h"
+
+#include <limits.h>
+
+#include "cli/progress.h"
+
+/* What several verbs have alike. */
+#define HELP_OPTION                                                                                                    \
+    {                                                                                                                  \
+        .id = OPTION_HELP, .letter = 'h', .name = "help", .help = "this page"                                          \
+    }
+#define LOG_OPTIONS                                                                                                    \
+    {.id = OPTION_PROGRESS,                                                                                            \
+     .name = "progress",                                                                                               \
+     .value = "WHEN",                                                                                                  \
+     .help = "live progress on stderr; auto is on a terminal only",                                                    \
+     .choices = progress_modes},                                                                                       \
+        {.id = OPTION_QUIET, .letter = 'q', .name = "quiet", .help = "only warnings and errors, no receipt"},          \
+    {                                                                                                                  \
+        .id = OPTION_VERBOSE, .letter = 'v', .name = "verbose", .help = "debug messages as well"                       \
+    }
+
+static const struct option RUN_OPTIONS[] = {
+    {.id = OPTION_EXIT_AT_END,
+     .name = "exit-at-end",
+     .help = "stop at the end offsets seen at the start: a batch job, a test"},
+    {.id = OPTION_RECEIPT,
+     .name = "receipt",
+     .value = "FILE",
+     .help = "write the closing receipt as JSON to FILE (\"-\": stdout)"},
+    {.id = OPTION_JSON, .name = "json", .help = "log lines and receipt as JSON, one object a line"},
+    LOG_OPTIONS,
+    HELP_OPTION,
+    {0},
+};
+
+static const struct option CHECK_OPTIONS[] = {
+    {.id = OPTION_JSON, .name = "json", .help = "findings as JSON, one object a line"},
+    HELP_OPTION,
+    {0},
+};
+
+static const struct option DEMO_OPTIONS[] = {
+    {.id = OPTION_RECORDS,
+     .letter = 'n',
+     .name = "records",
+     .value = "N",
+     .help = "orders to produce (1000000)",
+     .number = true},
+    {.id = OPTION_DIR,
+     .name = "dir",
+     .value = "DIR",
+     .help = "where config, table and database go (weir-demo-UID in $TMPDIR or /tmp)"},
+    {.id = OPTION_KEEP, .name = "keep", .help = "go on with the database of the last demo instead of a new one"},
+    LOG_OPTIONS,
+    HELP_OPTION,
+    {0},
+};
+
+static const struct option VERSION_OPTIONS[] = {
+    {.id = OPTION_JSON, .name = "json", .help = "as a JSON object"},
+    HELP_OPTION,
+    {0},
+};
+
+static const struct option HELP_ONLY[] = {HELP_OPTION, {0}};
+
+const struct verb command_verbs[] = {
+    {.name = "run",
+     .arguments = "FILE",
+     .least = 1,
+     .most = 1,
+     .help = "run the service that FILE describes",
+     .options = RUN_OPTIONS,
+     .run = verb_run,
+     .examples = "  weir run orders.yaml\n"
+                 "  weir run orders.yaml --exit-at-end --receipt receipt.json\n",
+     .details = "SIGTERM or SIGINT drains: nothing more is taken in, what is in flight is stored and committed within\n"
+                "`shutdown`. A second signal abandons what is in flight; it is consumed again by the next run.\n"
+                "Exits with 0 when drained, 75 when not, 1 after a failure, 69 when restarts did not help, 78 when\n"
+                "FILE has mistakes. \"-\" is standard input.\n"},
+    {.name = "check",
+     .arguments = "FILE...",
+     .least = 1,
+     .most = UINT_MAX,
+     .help = "find every mistake in configs; needs no broker",
+     .options = CHECK_OPTIONS,
+     .run = verb_check,
+     .examples = "  weir check orders.yaml\n"
+                 "  weir check --json conf/*.yaml\n",
+     .details = "Exits with 78 when there is a mistake. Warnings alone are good.\n"},
+    {.name = "demo",
+     .arguments = "",
+     .help = "run everything on an embedded broker with generated orders",
+     .options = DEMO_OPTIONS,
+     .run = verb_demo,
+     .examples = "  weir demo\n"
+                 "  weir demo --records 5000000 --dir /tmp/orders\n",
+     .details =
+         "Starts a Kafka cluster (librdkafka's mock) inside this process, feeds it zstd-compressed JSON orders, some\n"
+         "of them broken, and runs an ordinary config on it: decode, filter, look the customer up in a CSV table,\n"
+         "add fields, store into SQLite; what is broken goes to a dead-letter topic. Config, table and database\n"
+         "stay in DIR to look at.\n"},
+    {.name = "schema",
+     .arguments = "",
+     .help = "print the JSON Schema of configs, for editors",
+     .options = HELP_ONLY,
+     .run = verb_schema,
+     .examples = "  weir schema > weir.schema.json\n",
+     .details = "An editor with a YAML language server uses it when a config begins with\n"
+                "  # yaml-language-server: $schema=weir.schema.json\n"},
+    {.name = "version",
+     .arguments = "",
+     .help = "print the versions of weir and what is inside",
+     .options = VERSION_OPTIONS,
+     .run = verb_version},
+    {.name = "help",
+     .arguments = "[VERB]",
+     .most = 1,
+     .help = "print this, or all about VERB",
+     .options = HELP_ONLY,
+     .run = verb_help},
+    {0},
+};
