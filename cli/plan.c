@@ -1,0 +1,144 @@
+#include "cli/plan.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "config/config.h"
+
+struct plan {
+    struct pipeline_config pipeline;
+    struct pipeline_stage *stages;
+    struct transform_step *steps; /* of all stages */
+    struct pipeline_store *stores;
+};
+
+static uint32_t count_steps(const struct config *config)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < config->stage_count; i++)
+        count += config->stages[i].step_count;
+    return count;
+}
+
+static void fill_stages(struct plan *plan, const struct config *config)
+{
+    struct transform_step *step = plan->steps;
+    for (uint32_t i = 0; i < config->stage_count; i++) {
+        const struct config_stage *stage = &config->stages[i];
+        plan->stages[i] = (struct pipeline_stage){
+            .name = stage->name,
+            .steps = step,
+            .step_count = stage->step_count,
+            .workers_min = (unsigned)stage->workers_min,
+            .workers_max = (unsigned)stage->workers_max,
+            .queue_records = (uint64_t)stage->queue_records,
+            .queue_bytes = (uint64_t)stage->queue_bytes,
+        };
+        for (uint32_t j = 0; j < stage->step_count; j++, step++)
+            *step = (struct transform_step){.type = stage->steps[j].type, .config = stage->steps[j].config};
+    }
+}
+
+static void fill_stores(struct plan *plan, const struct config *config)
+{
+    for (uint32_t i = 0; i < config->store_count; i++) {
+        const struct config_store *store = &config->stores[i];
+        plan->stores[i] = (struct pipeline_store){
+            .name = store->name,
+            .type = store->type,
+            .config = store->config,
+            .workers = (unsigned)store->workers,
+            .queue_records = (uint64_t)store->queue_records,
+            .queue_bytes = (uint64_t)store->queue_bytes,
+            .flush_records = (uint64_t)store->flush_records,
+            .flush_bytes = (uint64_t)store->flush_bytes,
+            .flush_interval = store->flush_interval,
+        };
+    }
+}
+
+struct plan *plan_new(const struct config *config, bool exit_at_end)
+{
+    struct plan *plan = calloc(1, sizeof *plan);
+    if (plan == NULL)
+        return NULL;
+    /* + 1: there may be no stage at all, and calloc(0) may be NULL. */
+    plan->stages = calloc(config->stage_count + 1, sizeof *plan->stages);
+    plan->steps = calloc(count_steps(config) + 1, sizeof *plan->steps);
+    plan->stores = calloc(config->store_count + 1, sizeof *plan->stores);
+    if (plan->stages == NULL || plan->steps == NULL || plan->stores == NULL) {
+        plan_free(plan);
+        return NULL;
+    }
+    fill_stages(plan, config);
+    fill_stores(plan, config);
+    plan->pipeline = (struct pipeline_config){
+        .service = config->service,
+        .config_dir = config->dir,
+        .memory = (size_t)config->memory,
+        .ordered = config->order == ORDER_PARTITION,
+        .exit_at_end = exit_at_end,
+        .source_type = config->source_type,
+        .source_config = config->source_config,
+        .stages = plan->stages,
+        .stage_count = config->stage_count,
+        .stores = plan->stores,
+        .store_count = config->store_count,
+        .retry_max = (unsigned)config->errors.retry_max,
+        .backoff_least = config->errors.backoff[0],
+        .backoff_most = config->errors.backoff[1],
+        .dead_letter = {.topic = config->errors.dead_letter.topic,
+                        .properties = &config->errors.dead_letter.properties},
+        .shutdown = config->shutdown,
+        .watchdog = config->watchdog,
+    };
+    return plan;
+}
+
+void plan_free(struct plan *plan)
+{
+    if (plan == NULL)
+        return;
+    free(plan->stages);
+    free(plan->steps);
+    free(plan->stores);
+    free(plan);
+}
+
+const struct pipeline_config *plan_pipeline(const struct plan *plan)
+{
+    return &plan->pipeline;
+}
+
+/* -- in words -- */
+
+struct line {
+    char *text;
+    size_t size, used;
+};
+
+static void PRINTF_LIKE(2, 3) add(struct line *line, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    int n = line->used < line->size ? vsnprintf(line->text + line->used, line->size - line->used, format, args) : 0;
+    va_end(args);
+    line->used += n > 0 ? (size_t)n : 0;
+}
+
+const char *plan_describe(const struct config *config, char *text, size_t size)
+{
+    struct line line = {.text = text, .size = size};
+    add(&line, "%s", config->source_type->name);
+    for (uint32_t i = 0; i < config->stage_count; i++) {
+        const struct config_stage *stage = &config->stages[i];
+        add(&line, " -> %s", stage->name);
+        for (uint32_t j = 0; stage->step_count > 1 && j < stage->step_count; j++)
+            add(&line, "%s%s", j == 0 ? " (" : ", ", stage->steps[j].type->name);
+        add(&line, "%s", stage->step_count > 1 ? ")" : "");
+    }
+    for (uint32_t i = 0; i < config->store_count; i++)
+        add(&line, "%s%s", i == 0 ? " -> " : " + ", config->stores[i].name);
+    return text;
+}

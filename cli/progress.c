@@ -1,0 +1,195 @@
+#include "cli/progress.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "cli/progress_view.h"
+#include "processor/check.h"
+#include "processor/log.h"
+
+/* The rate is over the last RATE_TICKS: long enough to be read, short enough to be of now. */
+enum { RATE_TICKS = 8, WIDTH_DEFAULT = 80 };
+
+struct progress {
+    struct metrics *metrics;
+    int64_t started, plain_at;
+    bool terminal;
+    struct view view;
+    struct view_style style;
+    struct {
+        int64_t when, consumed;
+    } ring[RATE_TICKS];
+    unsigned ticks;
+    char lines[VIEW_LINES][VIEW_LINE_MAX]; /* screen */
+    unsigned count;                        /* screen: of lines; 0: not drawn yet */
+};
+
+const char *const progress_modes[] = {
+    [PROGRESS_AUTO] = "auto", [PROGRESS_ALWAYS] = "always", [PROGRESS_NEVER] = "never", NULL};
+
+/* Guards what is on the screen, and `active`: log lines come from any thread. */
+static pthread_mutex_t screen = PTHREAD_MUTEX_INITIALIZER;
+static struct progress *active; /* screen */
+
+enum progress_mode progress_mode_of(const char *name)
+{
+    for (int i = 0; name != NULL && progress_modes[i] != NULL; i++) {
+        if (strcmp(progress_modes[i], name) == 0)
+            return (enum progress_mode)i;
+    }
+    return PROGRESS_AUTO;
+}
+
+/* -- the terminal -- */
+
+static bool is_terminal(void)
+{
+    const char *term = getenv("TERM");
+    return isatty(STDERR_FILENO) == 1 && term != NULL && strcmp(term, "dumb") != 0;
+}
+
+bool progress_colour(void)
+{
+    const char *no_color = getenv("NO_COLOR");
+    return is_terminal() && (no_color == NULL || no_color[0] == '\0');
+}
+
+/* By the order of precedence of locale(7), without setting one: numbers are to keep their decimal point. */
+static bool is_utf8(void)
+{
+    static const char *const NAMES[] = {"LC_ALL", "LC_CTYPE", "LANG"};
+    for (size_t i = 0; i < sizeof NAMES / sizeof NAMES[0]; i++) {
+        const char *value = getenv(NAMES[i]);
+        if (value == NULL || value[0] == '\0')
+            continue;
+        const char *charset = strchr(value, '.');
+        return charset != NULL && (strncasecmp(charset, ".utf-8", 6) == 0 || strncasecmp(charset, ".utf8", 5) == 0);
+    }
+    return false;
+}
+
+/* One short of the edge: some terminals wrap at once when the last column is written. */
+static unsigned terminal_width(void)
+{
+    struct winsize size;
+    if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 1)
+        return size.ws_col - 1U;
+    return WIDTH_DEFAULT - 1;
+}
+
+/* What is drawn goes out in one piece, so that no other writer gets in between. */
+static void erase_locked(const struct progress *progress)
+{
+    if (progress->count > 0)
+        fprintf(stderr, "\033[%uA\r\033[J", progress->count);
+    fflush(stderr);
+}
+
+static void draw_locked(const struct progress *progress)
+{
+    char text[VIEW_LINES * VIEW_LINE_MAX + 64];
+    size_t used = 0;
+    for (unsigned i = 0; i < progress->count; i++)
+        used += (size_t)snprintf(text + used, sizeof text - used, "%s\033[K\n", progress->lines[i]);
+    fwrite(text, 1, used, stderr);
+    fflush(stderr);
+}
+
+static void redraw(struct progress *progress)
+{
+    CHECK_CALL(pthread_mutex_lock(&screen));
+    if (progress->count > 0)
+        fprintf(stderr, "\033[%uA\r", progress->count);
+    progress->style.width = terminal_width();
+    progress->count = view_lines(&progress->view, &progress->style, progress->lines);
+    draw_locked(progress);
+    CHECK_CALL(pthread_mutex_unlock(&screen));
+}
+
+/* Around each log line; the screen is locked in between. */
+static void before_line(void)
+{
+    CHECK_CALL(pthread_mutex_lock(&screen));
+    if (active != NULL && active->terminal)
+        erase_locked(active);
+}
+
+static void after_line(void)
+{
+    if (active != NULL && active->terminal)
+        draw_locked(active);
+    CHECK_CALL(pthread_mutex_unlock(&screen));
+}
+
+/* -- the progress -- */
+
+struct progress *progress_start(enum progress_mode mode, const char *service, int64_t total, struct metrics *metrics)
+{
+    bool terminal = is_terminal();
+    if (mode == PROGRESS_NEVER || (mode == PROGRESS_AUTO && !terminal))
+        return NULL;
+    struct progress *progress = calloc(1, sizeof *progress);
+    if (progress == NULL)
+        return NULL;
+    progress->metrics = metrics;
+    progress->started = clock_now();
+    progress->plain_at = progress->started + PROGRESS_PLAIN;
+    progress->terminal = terminal;
+    progress->view = (struct view){.service = service, .total = total};
+    progress->style = (struct view_style){.colour = progress_colour(), .unicode = is_utf8()};
+    CHECK_CALL(pthread_mutex_lock(&screen));
+    active = progress;
+    CHECK_CALL(pthread_mutex_unlock(&screen));
+    /* Never taken back: a line may be under way, and without an active progress the two do nothing. */
+    log_on_line(before_line, after_line);
+    return progress;
+}
+
+static void measure(struct progress *progress, int64_t now)
+{
+    struct view *view = &progress->view;
+    view->elapsed = now - progress->started;
+    view_read(view, progress->metrics);
+    unsigned at = progress->ticks % RATE_TICKS;
+    unsigned oldest = progress->ticks < RATE_TICKS ? 0 : at;
+    int64_t time = now - progress->ring[oldest].when;
+    if (progress->ticks > 0 && time > 0)
+        view->rate = (int64_t)((double)(view->consumed - progress->ring[oldest].consumed) * (double)CLOCK_SECOND /
+                               (double)time);
+    progress->ring[at].when = now;
+    progress->ring[at].consumed = view->consumed;
+    progress->ticks++;
+}
+
+void progress_tick(struct progress *progress)
+{
+    if (progress == NULL)
+        return;
+    int64_t now = clock_now();
+    measure(progress, now);
+    if (progress->terminal) {
+        redraw(progress);
+    } else if (now >= progress->plain_at) {
+        char text[VIEW_LINE_MAX];
+        view_plain(&progress->view, text, sizeof text);
+        fprintf(stderr, "%s\n", text);
+        progress->plain_at = now + PROGRESS_PLAIN;
+    }
+}
+
+void progress_stop(struct progress *progress)
+{
+    if (progress == NULL)
+        return;
+    CHECK_CALL(pthread_mutex_lock(&screen));
+    if (progress->terminal)
+        erase_locked(progress);
+    active = NULL;
+    CHECK_CALL(pthread_mutex_unlock(&screen));
+    free(progress);
+}

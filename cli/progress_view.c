@@ -1,0 +1,291 @@
+#include "cli/progress_view.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/text.h"
+#include "processor/clock.h"
+#include "processor/metrics.h"
+
+/* -- out of the metrics -- */
+
+/* The value of `name="..."` among the labels, as it is (an escaped name is shown escaped). */
+static bool label_of(const struct metric *metric, const char *name, char *text, size_t size)
+{
+    size_t length = strlen(name);
+    const char *at = metric->labels;
+    while ((at = strstr(at, name)) != NULL && strncmp(at + length, "=\"", 2) != 0)
+        at += length;
+    if (at == NULL)
+        return false;
+    at += length + 2;
+    snprintf(text, size, "%.*s", (int)strcspn(at, "\""), at);
+    return true;
+}
+
+/* Queues come in the order in which they were made: from front to back. */
+static struct view_queue *queue_of(struct view *view, const struct metric *metric, const char *label, bool make)
+{
+    char name[sizeof view->queues[0].name];
+    if (!label_of(metric, label, name, sizeof name))
+        return NULL;
+    for (unsigned i = 0; i < view->queue_count; i++) {
+        if (strcmp(view->queues[i].name, name) == 0)
+            return &view->queues[i];
+    }
+    if (!make || view->queue_count == VIEW_QUEUES)
+        return NULL;
+    struct view_queue *queue = &view->queues[view->queue_count++];
+    *queue = (struct view_queue){0};
+    memcpy(queue->name, name, sizeof queue->name);
+    return queue;
+}
+
+static bool read_queue(struct view *view, const struct metric *metric)
+{
+    static const struct {
+        const char *name, *label;
+        size_t offset;
+    } FIELDS[] = {
+        {"weir_queue_records", "queue", offsetof(struct view_queue, records)},
+        {"weir_queue_bytes", "queue", offsetof(struct view_queue, bytes)},
+        {"weir_queue_capacity_records", "queue", offsetof(struct view_queue, record_capacity)},
+        {"weir_queue_capacity_bytes", "queue", offsetof(struct view_queue, byte_capacity)},
+        {"weir_stage_workers", "stage", offsetof(struct view_queue, workers)},
+    };
+    for (size_t i = 0; i < sizeof FIELDS / sizeof FIELDS[0]; i++) {
+        if (strcmp(metric->name, FIELDS[i].name) != 0)
+            continue;
+        /* Workers come with stages: only of those that have a queue. */
+        struct view_queue *queue = queue_of(view, metric, FIELDS[i].label, strcmp(FIELDS[i].label, "queue") == 0);
+        if (queue != NULL)
+            *(int64_t *)((char *)queue + FIELDS[i].offset) = metric_get(metric);
+        return true;
+    }
+    return false;
+}
+
+static void read_verdict(struct view *view, const struct metric *metric)
+{
+    char verdict[32];
+    if (!label_of(metric, "verdict", verdict, sizeof verdict))
+        return;
+    if (strcmp(verdict, "stored") == 0)
+        view->stored = metric_get(metric);
+    else if (strcmp(verdict, "dropped") == 0)
+        view->dropped = metric_get(metric);
+    else if (strcmp(verdict, "dead_lettered") == 0)
+        view->dead_lettered = metric_get(metric);
+}
+
+static void read_metric(const struct metric *metric, void *arg)
+{
+    static const struct {
+        const char *name;
+        size_t offset;
+    } FIELDS[] = {
+        {"weir_records_consumed_total", offsetof(struct view, consumed)},
+        {"weir_records_in_flight", offsetof(struct view, in_flight)},
+        {"weir_lag_records", offsetof(struct view, lag)},
+        {"weir_budget_used_bytes", offsetof(struct view, budget_used)},
+        {"weir_budget_size_bytes", offsetof(struct view, budget_size)},
+    };
+    struct view *view = arg;
+    if (atomic_load_explicit(&metric->hidden, memory_order_relaxed) || read_queue(view, metric))
+        return;
+    for (size_t i = 0; i < sizeof FIELDS / sizeof FIELDS[0]; i++) {
+        if (strcmp(metric->name, FIELDS[i].name) == 0)
+            *(int64_t *)((char *)view + FIELDS[i].offset) = metric_get(metric);
+    }
+    if (strcmp(metric->name, "weir_verdicts_total") == 0) {
+        read_verdict(view, metric);
+    } else if (strcmp(metric->name, "weir_intake_paused") == 0) {
+        view->held_back = metric_get(metric) != 0;
+    } else if (strcmp(metric->name, "weir_kafka_partition_paused") == 0) {
+        view->partitions++;
+        view->paused += metric_get(metric);
+    }
+}
+
+void view_read(struct view *view, struct metrics *metrics)
+{
+    *view = (struct view){.service = view->service, .elapsed = view->elapsed, .total = view->total, .rate = view->rate};
+    /* Twice: workers may come before the queues that they belong to. */
+    metrics_each(metrics, read_metric, view);
+    view->partitions = view->paused = 0;
+    metrics_each(metrics, read_metric, view);
+}
+
+/* -- a line of limited width -- */
+
+enum colour { PLAIN, DIM, BOLD, YELLOW };
+
+struct line {
+    char *text;
+    size_t used;
+    unsigned columns;
+    const struct view_style *style;
+};
+
+static void put(struct line *line, const char *text)
+{
+    size_t size = strlen(text);
+    if (line->used + size + 1 > VIEW_LINE_MAX)
+        return;
+    memcpy(line->text + line->used, text, size + 1);
+    line->used += size;
+}
+
+/* One column a code point: what we write, and names in any alphabet but the wide ones. */
+static void put_columns(struct line *line, const char *text)
+{
+    char symbol[8];
+    while (*text != '\0' && line->columns < line->style->width) {
+        size_t size = 1;
+        while ((text[size] & 0xc0) == 0x80 && size < sizeof symbol - 1)
+            size++;
+        snprintf(symbol, sizeof symbol, "%.*s", (int)size, text);
+        put(line, symbol);
+        line->columns++;
+        text += size;
+    }
+}
+
+__attribute__((format(printf, 3, 4))) static void add(struct line *line, enum colour colour, const char *format, ...)
+{
+    static const char *const CODES[] = {[DIM] = "\033[2m", [BOLD] = "\033[1m", [YELLOW] = "\033[33m"};
+    char text[VIEW_LINE_MAX];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    if (colour == PLAIN || !line->style->colour) {
+        put_columns(line, text);
+        return;
+    }
+    put(line, CODES[colour]);
+    put_columns(line, text);
+    put(line, "\033[0m");
+}
+
+/* -- how it looks -- */
+
+static int percent_of(int64_t used, int64_t capacity)
+{
+    int64_t percent = capacity > 0 ? (used * 100 + capacity / 2) / capacity : 0;
+    return percent < 0 ? 0 : percent > 999 ? 999 : (int)percent;
+}
+
+/* A queue is as full as the fuller of its two capacities. */
+static int queue_percent(const struct view_queue *queue)
+{
+    int records = percent_of(queue->records, queue->record_capacity),
+        bytes = percent_of(queue->bytes, queue->byte_capacity);
+    return records > bytes ? records : bytes;
+}
+
+static const char *clock_text(char text[TEXT_MAX], int64_t ns)
+{
+    int64_t seconds = ns / CLOCK_SECOND;
+    if (seconds < 3600)
+        snprintf(text, TEXT_MAX, "%02d:%02d", (int)(seconds / 60), (int)(seconds % 60));
+    else
+        snprintf(text, TEXT_MAX, "%" PRId64 ":%02d:%02d", seconds / 3600, (int)(seconds / 60 % 60),
+                 (int)(seconds % 60));
+    return text;
+}
+
+static void add_head(struct line *line, const struct view *view)
+{
+    char time[TEXT_MAX], rate[TEXT_MAX], consumed[TEXT_MAX], lag[TEXT_MAX];
+    add(line, BOLD, "%s", view->service);
+    add(line, PLAIN, "  %s  %s/s  consumed %s  lag %s", clock_text(time, view->elapsed), text_count(rate, view->rate),
+        text_count(consumed, view->consumed), text_count(lag, view->lag));
+    if (view->total <= 0)
+        return;
+    int64_t left = view->total > view->consumed ? view->total - view->consumed : 0;
+    add(line, PLAIN, "  %d %%", percent_of(view->consumed, view->total));
+    if (left > 0 && view->rate > 0)
+        add(line, PLAIN, "  %s to go", clock_text(time, left / view->rate * CLOCK_SECOND));
+}
+
+static void add_bar(struct line *line, int percent)
+{
+    enum { CELLS = 8 };
+    int full = percent >= 100 ? CELLS : (percent * CELLS + 50) / 100;
+    char bar[CELLS * 4 + 1] = "";
+    for (int i = 0; i < CELLS; i++)
+        strcat(bar, line->style->unicode ? (i < full ? "█" : "░") : (i < full ? "#" : "."));
+    add(line, percent >= 80 ? YELLOW : PLAIN, "%s", bar);
+}
+
+static void add_queues(struct line *line, const struct view *view)
+{
+    add(line, DIM, "  queues    ");
+    for (unsigned i = 0; i < view->queue_count; i++) {
+        const struct view_queue *queue = &view->queues[i];
+        add(line, PLAIN, "%s%s ", i > 0 ? "  " : "", queue->name);
+        add_bar(line, queue_percent(queue));
+        add(line, PLAIN, " %d %%", queue_percent(queue));
+        if (queue->workers > 1)
+            add(line, DIM, " x%" PRId64, queue->workers);
+    }
+}
+
+static void add_verdicts(struct line *line, const struct view *view)
+{
+    char stored[TEXT_MAX], dead[TEXT_MAX], dropped[TEXT_MAX], flying[TEXT_MAX];
+    add(line, DIM, "  verdicts  ");
+    add(line, PLAIN, "stored %s  ", text_count(stored, view->stored));
+    add(line, view->dead_lettered > 0 ? YELLOW : PLAIN, "dead-lettered %s", text_count(dead, view->dead_lettered));
+    add(line, PLAIN, "  dropped %s  in flight %s", text_count(dropped, view->dropped),
+        text_count(flying, view->in_flight));
+}
+
+static const char *flow_text(const struct view *view, char *text, size_t size)
+{
+    if (view->paused > 0)
+        snprintf(text, size, "held back, %" PRId64 " of %" PRId64 " partitions paused", view->paused, view->partitions);
+    else if (view->partitions == 0)
+        snprintf(text, size, "no partitions assigned");
+    else
+        snprintf(text, size, "%s", view->held_back ? "held back" : "flowing");
+    return text;
+}
+
+static void add_memory(struct line *line, const struct view *view)
+{
+    char used[TEXT_MAX], size[TEXT_MAX], flow[80];
+    add(line, DIM, "  memory    ");
+    add(line, PLAIN, "%s of %s  ", text_bytes(used, view->budget_used), text_bytes(size, view->budget_size));
+    add(line, view->held_back || view->paused > 0 || view->partitions == 0 ? YELLOW : PLAIN, "%s",
+        flow_text(view, flow, sizeof flow));
+}
+
+unsigned view_lines(const struct view *view, const struct view_style *style, char lines[VIEW_LINES][VIEW_LINE_MAX])
+{
+    static void (*const PARTS[VIEW_LINES])(struct line * line, const struct view *view) = {add_head, add_queues,
+                                                                                           add_verdicts, add_memory};
+    for (unsigned i = 0; i < VIEW_LINES; i++) {
+        struct line line = {.text = lines[i], .style = style};
+        lines[i][0] = '\0';
+        PARTS[i](&line, view);
+    }
+    return VIEW_LINES;
+}
+
+void view_plain(const struct view *view, char *text, size_t size)
+{
+    char t[8][TEXT_MAX], flow[80];
+    int used = snprintf(
+        text, size, "%s: %s, %s/s, consumed %s, lag %s, stored %s, dead-lettered %s, dropped %s, memory %s of %s, %s",
+        view->service, clock_text(t[0], view->elapsed), text_count(t[1], view->rate), text_count(t[2], view->consumed),
+        text_count(t[3], view->lag), text_count(t[4], view->stored), text_count(t[5], view->dead_lettered),
+        text_count(t[6], view->dropped), text_bytes(t[7], view->budget_used),
+        text_bytes((char[TEXT_MAX]){0}, view->budget_size), flow_text(view, flow, sizeof flow));
+    for (unsigned i = 0; i < view->queue_count && used >= 0 && (size_t)used < size; i++)
+        used += snprintf(text + used, size - (size_t)used, "%s%s %d %%", i == 0 ? ", queues " : ", ",
+                         view->queues[i].name, queue_percent(&view->queues[i]));
+}

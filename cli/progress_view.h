@@ -1,0 +1,45 @@
+/* What the live progress shows, taken out of the metrics, and how it looks: without a terminal, so that tests can read it. */
+#ifndef WEIR_CLI_PROGRESS_VIEW_H
+#define WEIR_CLI_PROGRESS_VIEW_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct metrics;
+
+enum { VIEW_QUEUES = 12, VIEW_LINES = 4, VIEW_LINE_MAX = 1024 };
+
+struct view_queue {
+    char name[32];
+    int64_t records, bytes, record_capacity, byte_capacity;
+    int64_t workers; /* of the stage behind it; 0: not known */
+};
+
+struct view {
+    const char *service;
+    int64_t elapsed; /* ns */
+    int64_t total;   /* records to come in all; 0: not known */
+    int64_t rate;    /* records a second, of late */
+    int64_t consumed, stored, dead_lettered, dropped, in_flight, lag;
+    int64_t budget_used, budget_size;
+    int64_t partitions, paused;
+    bool held_back;
+    unsigned queue_count;
+    struct view_queue queues[VIEW_QUEUES]; /* from front to back */
+};
+
+/* Fills all but service, elapsed, total and rate. */
+void view_read(struct view *view, struct metrics *metrics);
+
+struct view_style {
+    unsigned width; /* columns of the terminal */
+    bool colour, unicode;
+};
+
+/* For a terminal: up to VIEW_LINES lines, each at most `width` columns, without line breaks. Returns how many. */
+unsigned view_lines(const struct view *view, const struct view_style *style, char lines[VIEW_LINES][VIEW_LINE_MAX]);
+/* For a log: one line with all of it. */
+void view_plain(const struct view *view, char *text, size_t size);
+
+#endif

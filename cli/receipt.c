@@ -1,0 +1,214 @@
+#include "cli/receipt.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cli/text.h"
+#include "processor/clock.h"
+
+/* More partitions than these are for machines. */
+enum { PARTITIONS_SHOWN = 24, WIDTH = 100, HEAD = 17 };
+
+/* -- for people -- */
+
+static const char *outcome(const struct receipt *receipt)
+{
+    switch (receipt->status) {
+    case STATUS_OK:
+        return "drained";
+    case STATUS_DEADLINE:
+        return "not drained in time: what is abandoned is consumed again by the next run";
+    case STATUS_CANCELLED:
+        return "stopped at once: what is abandoned is consumed again by the next run";
+    default:
+        return "failed";
+    }
+}
+
+static void print_count(FILE *out, const char *name, uint64_t count, const char *behind)
+{
+    char text[TEXT_MAX];
+    fprintf(out, "  %-*s%15s%s\n", HEAD - 2, name, text_count(text, (int64_t)count), behind);
+}
+
+static const char *note(const char *text)
+{
+    return text != NULL ? text : "";
+}
+
+static void print_costs(const struct receipt *receipt, FILE *out)
+{
+    char cpu[TEXT_MAX], peak[TEXT_MAX];
+    fprintf(out, "  %-*s%s", HEAD - 2, "CPU", text_time(cpu, receipt->cpu));
+    if (receipt->counts.issued > 0)
+        fprintf(out, ", %.2f us a record", (double)receipt->cpu / 1000 / (double)receipt->counts.issued);
+    fprintf(out, "%s\n", note(receipt->cpu_note));
+    fprintf(out, "  %-*s%s%s\n", HEAD - 2, "peak memory", text_bytes(peak, receipt->peak_rss),
+            note(receipt->memory_note));
+    if (receipt->restarts > 0)
+        fprintf(out, "  %-*s%u\n", HEAD - 2, "restarts", receipt->restarts);
+}
+
+struct offset_list {
+    FILE *out;
+    unsigned count;
+    int column;
+};
+
+static void print_offset(const char *topic, int32_t partition, int64_t offset, void *arg)
+{
+    struct offset_list *list = arg;
+    char text[512];
+    if (list->count++ >= PARTITIONS_SHOWN)
+        return;
+    int size = snprintf(text, sizeof text, "%s/%d@%" PRId64, topic, partition, offset);
+    if (list->column > HEAD && list->column + size + 2 > WIDTH) {
+        fprintf(list->out, "\n%*s", HEAD, "");
+        list->column = HEAD;
+    }
+    list->column += fprintf(list->out, "%s%s", list->column > HEAD ? "  " : "", text);
+}
+
+static void print_offsets(const struct receipt *receipt, FILE *out)
+{
+    struct offset_list list = {.out = out, .column = HEAD};
+    fprintf(out, "  %-*s", HEAD - 2, "committed");
+    offsets_each((struct offsets *)receipt->offsets, print_offset, &list);
+    if (list.count == 0)
+        fputs("nothing", out);
+    if (list.count > PARTITIONS_SHOWN)
+        fprintf(out, "  and %u more", list.count - PARTITIONS_SHOWN);
+    putc('\n', out);
+}
+
+void receipt_print(const struct receipt *receipt, FILE *out)
+{
+    char rate[TEXT_MAX], time[TEXT_MAX], behind[2 * TEXT_MAX + 16];
+    const struct ledger_counts *counts = &receipt->counts;
+    double seconds = (double)receipt->wall / (double)CLOCK_SECOND;
+    fprintf(out, "%s: %s\n", receipt->service, outcome(receipt));
+    if (receipt->status == STATUS_FAILED)
+        fprintf(out, "  %s\n", receipt->error.text);
+    snprintf(behind, sizeof behind, "  in %s, %s/s", text_time(time, receipt->wall),
+             text_count(rate, seconds > 0 ? (int64_t)((double)counts->issued / seconds) : 0));
+    print_count(out, "consumed", counts->issued, behind);
+    print_count(out, "stored", counts->stored, "");
+    print_count(out, "dead-lettered", counts->dead_lettered, "");
+    print_count(out, "dropped", counts->dropped, "");
+    print_count(out, "abandoned", counts->abandoned, "");
+    print_costs(receipt, out);
+    print_offsets(receipt, out);
+}
+
+/* -- for machines -- */
+
+struct offset_object {
+    FILE *out;
+    char topic[256];
+    bool open;
+};
+
+static void json_offset(const char *topic, int32_t partition, int64_t offset, void *arg)
+{
+    struct offset_object *object = arg;
+    if (object->open && strcmp(object->topic, topic) == 0) {
+        fputs(", ", object->out);
+    } else {
+        fputs(object->open ? "}, " : "", object->out);
+        text_json(object->out, topic);
+        fputs(": {", object->out);
+        snprintf(object->topic, sizeof object->topic, "%s", topic);
+        object->open = true;
+    }
+    fprintf(object->out, "\"%d\": %" PRId64, partition, offset);
+}
+
+void receipt_json(const struct receipt *receipt, FILE *out)
+{
+    const struct ledger_counts *counts = &receipt->counts;
+    struct offset_object offsets = {.out = out};
+    fprintf(out,
+            "{\"consumed\": %" PRIu64 ", \"stored\": %" PRIu64 ", \"dead_lettered\": %" PRIu64 ", \"dropped\": %" PRIu64
+            ", \"abandoned\": %" PRIu64 ", \"seconds\": %.3f, \"cpu_seconds\": %.3f, \"peak_rss_bytes\": %" PRId64
+            ", \"restarts\": %u, \"offsets\": {",
+            counts->issued, counts->stored, counts->dead_lettered, counts->dropped, counts->abandoned,
+            (double)receipt->wall / (double)CLOCK_SECOND, (double)receipt->cpu / (double)CLOCK_SECOND,
+            receipt->peak_rss, receipt->restarts);
+    offsets_each((struct offsets *)receipt->offsets, json_offset, &offsets);
+    fputs(offsets.open ? "}}}\n" : "}}\n", out);
+}
+
+/* -- the file -- */
+
+static enum status failed(const char *path, struct error *error)
+{
+    return error_set(error, ERROR_FATAL, "receipt %s: %s", path, strerror(errno));
+}
+
+static bool is_special(const char *path)
+{
+    struct stat stat_of;
+    return stat(path, &stat_of) == 0 && !S_ISREG(stat_of.st_mode);
+}
+
+/* Beside the receipt, so that the rename stays in one file system. */
+static bool temporary_name(const char *path, char name[PATH_MAX])
+{
+    int size = snprintf(name, PATH_MAX, "%s.%d.new", path, (int)getpid());
+    if (size < PATH_MAX)
+        return true;
+    errno = ENAMETOOLONG;
+    return false;
+}
+
+enum status receipt_probe(const char *path, struct error *error)
+{
+    char name[PATH_MAX];
+    if (strcmp(path, "-") == 0 || is_special(path))
+        return STATUS_OK;
+    if (!temporary_name(path, name))
+        return failed(path, error);
+    int fd = open(name, O_CREAT | O_WRONLY | O_CLOEXEC, 0666);
+    if (fd < 0)
+        return failed(path, error);
+    close(fd);
+    unlink(name);
+    return STATUS_OK;
+}
+
+static bool write_all(const struct receipt *receipt, const char *path, bool sync)
+{
+    FILE *out = fopen(path, "we");
+    if (out == NULL)
+        return false;
+    receipt_json(receipt, out);
+    bool good = fflush(out) == 0 && !ferror(out) && (!sync || fsync(fileno(out)) == 0);
+    int code = errno;
+    good = fclose(out) == 0 && good;
+    errno = code;
+    return good;
+}
+
+enum status receipt_write(const struct receipt *receipt, const char *path, struct error *error)
+{
+    char name[PATH_MAX];
+    if (strcmp(path, "-") == 0) {
+        receipt_json(receipt, stdout);
+        return STATUS_OK;
+    }
+    if (is_special(path))
+        return write_all(receipt, path, false) ? STATUS_OK : failed(path, error);
+    if (!temporary_name(path, name))
+        return failed(path, error);
+    if (write_all(receipt, name, true) && rename(name, path) == 0)
+        return STATUS_OK;
+    enum status status = failed(path, error);
+    unlink(name);
+    return status;
+}

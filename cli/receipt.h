@@ -1,0 +1,34 @@
+/* What a run came to: for people on stderr, as JSON for machines. */
+#ifndef WEIR_CLI_RECEIPT_H
+#define WEIR_CLI_RECEIPT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "processor/error.h"
+#include "processor/ledger.h"
+#include "processor/offsets.h"
+
+struct receipt {
+    const char *service;
+    enum status status; /* what supervisor_run answered */
+    struct error error; /* of STATUS_FAILED */
+    struct ledger_counts counts;
+    unsigned restarts;
+    int64_t wall, cpu; /* ns: of the run; of the whole process since its start */
+    int64_t peak_rss;  /* bytes, of the whole process */
+    const struct offsets *offsets;
+    const char *cpu_note, *memory_note; /* what is to be known about these two; NULL: nothing */
+};
+
+void receipt_print(const struct receipt *receipt, FILE *out);
+/* One object, one line. Keys and units are a promise: scripts read them. */
+void receipt_json(const struct receipt *receipt, FILE *out);
+
+/* Before the run: could receipt_write write there? So that it does not turn out after hours. */
+enum status receipt_probe(const char *path, struct error *error) WARN_UNUSED;
+/* "-" is stdout. A file is there whole or not at all; what is no regular file (a pipe) is written to as it is. */
+enum status receipt_write(const struct receipt *receipt, const char *path, struct error *error) WARN_UNUSED;
+
+#endif

@@ -1,0 +1,253 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cli/receipt.h"
+#include "cli/service.h"
+#include "cli/text.h"
+#include "processor/clock.h"
+
+struct fixture {
+    struct offsets *offsets;
+    struct receipt receipt;
+    char dir[64], file[80];
+};
+
+static int set_up(void **state)
+{
+    struct fixture *fixture = calloc(1, sizeof *fixture);
+    fixture->offsets = offsets_new();
+    fixture->receipt = (struct receipt){
+        .service = "orders",
+        .counts = {.issued = 1234567, .stored = 1234000, .dead_lettered = 500, .dropped = 60, .abandoned = 7},
+        .restarts = 2,
+        .wall = 2500 * CLOCK_MS,
+        .cpu = 3 * CLOCK_SECOND,
+        .peak_rss = 64 * 1024 * 1024,
+        .offsets = fixture->offsets,
+    };
+    snprintf(fixture->dir, sizeof fixture->dir, "/tmp/test-receipt-XXXXXX");
+    assert_non_null(mkdtemp(fixture->dir));
+    snprintf(fixture->file, sizeof fixture->file, "%s/receipt.json", fixture->dir);
+    *state = fixture;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *fixture = *state;
+    unlink(fixture->file);
+    rmdir(fixture->dir);
+    offsets_free(fixture->offsets);
+    free(fixture);
+    return 0;
+}
+
+static char *print_with(const struct receipt *receipt, void (*print)(const struct receipt *receipt, FILE *out))
+{
+    char *text;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    print(receipt, out);
+    fclose(out);
+    return text;
+}
+
+static void read_file(const char *path, char *text, size_t size)
+{
+    FILE *file = fopen(path, "r");
+    assert_non_null(file);
+    text[fread(text, 1, size - 1, file)] = '\0';
+    fclose(file);
+}
+
+static unsigned files_in(const char *path)
+{
+    unsigned count = 0;
+    DIR *dir = opendir(path);
+    assert_non_null(dir);
+    for (const struct dirent *entry; (entry = readdir(dir)) != NULL;)
+        count += entry->d_name[0] != '.';
+    closedir(dir);
+    return count;
+}
+
+static void json_has_exactly_what_was_promised(void **state)
+{
+    struct fixture *fixture = *state;
+    offsets_set(fixture->offsets, "orders", 1, 995);
+    offsets_set(fixture->offsets, "orders", 0, 1000);
+    offsets_set(fixture->offsets, "a.first", 12, 5);
+    char *text = print_with(&fixture->receipt, receipt_json);
+    assert_string_equal(
+        text, "{\"consumed\": 1234567, \"stored\": 1234000, \"dead_lettered\": 500, \"dropped\": 60, "
+              "\"abandoned\": 7, \"seconds\": 2.500, \"cpu_seconds\": 3.000, \"peak_rss_bytes\": 67108864, "
+              "\"restarts\": 2, \"offsets\": {\"a.first\": {\"12\": 5}, \"orders\": {\"0\": 1000, \"1\": 995}}}\n");
+    free(text);
+}
+
+static void json_without_commits_is_whole_too(void **state)
+{
+    struct fixture *fixture = *state;
+    char *text = print_with(&fixture->receipt, receipt_json);
+    assert_non_null(strstr(text, "\"offsets\": {}}\n"));
+    free(text);
+}
+
+static void people_read_counts_rate_and_offsets(void **state)
+{
+    struct fixture *fixture = *state;
+    offsets_set(fixture->offsets, "orders", 0, 1000);
+    char *text = print_with(&fixture->receipt, receipt_print);
+    assert_non_null(strstr(text, "orders: drained\n"));
+    assert_non_null(strstr(text, "1,234,567  in 2.50 s, 493,826/s\n"));
+    assert_non_null(strstr(text, "dead-lettered              500\n"));
+    assert_non_null(strstr(text, "2.43 us a record\n"));
+    assert_non_null(strstr(text, "64.0 MiB\n"));
+    assert_non_null(strstr(text, "orders/0@1000\n"));
+    free(text);
+}
+
+static void people_are_told_when_it_did_not_end_well(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->receipt.status = STATUS_FAILED;
+    snprintf(fixture->receipt.error.text, sizeof fixture->receipt.error.text, "disk full");
+    char *text = print_with(&fixture->receipt, receipt_print);
+    assert_non_null(strstr(text, "orders: failed\n  disk full\n"));
+    free(text);
+    fixture->receipt.status = STATUS_DEADLINE;
+    text = print_with(&fixture->receipt, receipt_print);
+    assert_non_null(strstr(text, "orders: not drained in time"));
+    free(text);
+}
+
+static void many_partitions_are_cut_for_people_only(void **state)
+{
+    struct fixture *fixture = *state;
+    for (int32_t i = 0; i < 1000; i++)
+        offsets_set(fixture->offsets, "orders", i, i);
+    char *text = print_with(&fixture->receipt, receipt_print);
+    assert_non_null(strstr(text, "and 976 more\n"));
+    for (const char *line = text; *line != '\0'; line += strcspn(line, "\n") + 1)
+        assert_true(strcspn(line, "\n") <= 120);
+    free(text);
+    text = print_with(&fixture->receipt, receipt_json);
+    assert_non_null(strstr(text, "\"999\": 999"));
+    free(text);
+}
+
+static void the_file_is_replaced_whole_and_nothing_is_left_beside_it(void **state)
+{
+    struct fixture *fixture = *state;
+    struct error error;
+    char text[1024];
+    FILE *old = fopen(fixture->file, "w");
+    fputs("an older receipt", old);
+    fclose(old);
+    assert_int_equal(receipt_probe(fixture->file, &error), STATUS_OK);
+    read_file(fixture->file, text, sizeof text);
+    assert_string_equal(text, "an older receipt");
+    assert_int_equal(receipt_write(&fixture->receipt, fixture->file, &error), STATUS_OK);
+    read_file(fixture->file, text, sizeof text);
+    char *json = print_with(&fixture->receipt, receipt_json);
+    assert_string_equal(text, json);
+    free(json);
+    assert_int_equal(files_in(fixture->dir), 1);
+}
+
+static void a_folder_that_is_not_there_is_told_before_the_run(void **state)
+{
+    (void)state;
+    struct error error;
+    assert_int_equal(receipt_probe("/nonexistent/receipt.json", &error), STATUS_FAILED);
+    assert_non_null(strstr(error.text, "/nonexistent/receipt.json: No such file"));
+}
+
+static void a_device_is_written_to_and_not_replaced(void **state)
+{
+    struct fixture *fixture = *state;
+    struct error error;
+    struct stat stat_of;
+    assert_int_equal(receipt_probe("/dev/null", &error), STATUS_OK);
+    assert_int_equal(receipt_write(&fixture->receipt, "/dev/null", &error), STATUS_OK);
+    assert_int_equal(stat("/dev/null", &stat_of), 0);
+    assert_true(S_ISCHR(stat_of.st_mode));
+    assert_int_equal(receipt_write(&fixture->receipt, "/dev/full", &error), STATUS_FAILED);
+}
+
+static void exit_codes_follow_the_outcome(void **state)
+{
+    struct fixture *fixture = *state;
+    struct receipt *receipt = &fixture->receipt;
+    receipt->status = STATUS_OK;
+    assert_int_equal(service_exit_code(receipt), 0);
+    receipt->status = STATUS_DEADLINE;
+    assert_int_equal(service_exit_code(receipt), 75);
+    receipt->status = STATUS_CANCELLED;
+    assert_int_equal(service_exit_code(receipt), 75);
+    receipt->status = STATUS_FAILED;
+    receipt->error.class = ERROR_FATAL;
+    assert_int_equal(service_exit_code(receipt), 1);
+    receipt->error.class = ERROR_TRANSIENT;
+    assert_int_equal(service_exit_code(receipt), 69);
+}
+
+static void numbers_read_well(void **state)
+{
+    (void)state;
+    char text[TEXT_MAX];
+    assert_string_equal(text_count(text, 0), "0");
+    assert_string_equal(text_count(text, 999), "999");
+    assert_string_equal(text_count(text, 1000), "1,000");
+    assert_string_equal(text_count(text, -1234567), "-1,234,567");
+    assert_string_equal(text_count(text, INT64_MIN), "-9,223,372,036,854,775,808");
+    assert_string_equal(text_bytes(text, 1023), "1023 B");
+    assert_string_equal(text_bytes(text, 1024), "1.0 KiB");
+    assert_string_equal(text_bytes(text, 1024 * 1024 - 1), "1.0 MiB");
+    assert_string_equal(text_bytes(text, INT64_C(250) << 30), "250 GiB");
+    assert_string_equal(text_time(text, 1500 * CLOCK_MS), "1.50 s");
+    assert_string_equal(text_time(text, 12340 * CLOCK_MS), "12.3 s");
+    assert_string_equal(text_time(text, 200 * CLOCK_SECOND), "3 min 20 s");
+    assert_string_equal(text_time(text, 7500 * CLOCK_SECOND), "2 h 5 min");
+}
+
+static void json_strings_are_valid_whatever_comes_in(void **state)
+{
+    (void)state;
+    char *text;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    text_json(out, "a\"b\\c\nd\x01 Zo\xc3\xab \xff \xe2\x82");
+    fclose(out);
+    assert_string_equal(text, "\"a\\\"b\\\\c\\u000ad\\u0001 Zo\xc3\xab \\ufffd \\ufffd\\ufffd\"");
+    free(text);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(json_has_exactly_what_was_promised),
+        TEST(json_without_commits_is_whole_too),
+        TEST(people_read_counts_rate_and_offsets),
+        TEST(people_are_told_when_it_did_not_end_well),
+        TEST(many_partitions_are_cut_for_people_only),
+        TEST(the_file_is_replaced_whole_and_nothing_is_left_beside_it),
+        TEST(a_folder_that_is_not_there_is_told_before_the_run),
+        TEST(a_device_is_written_to_and_not_replaced),
+        TEST(exit_codes_follow_the_outcome),
+        TEST(numbers_read_well),
+        TEST(json_strings_are_valid_whatever_comes_in),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
