@@ -114,8 +114,11 @@ static enum codec_answer zstd_inflate(void *context, struct bytes in, uint8_t *o
     return CODEC_OK;
 }
 
+/* One without the magic is taken for raw content, as zstd -D takes it; the library ignores what is shorter than 8 bytes. */
 static void *zstd_load(struct bytes dictionary)
 {
+    if (dictionary.size < 8)
+        return NULL;
     return ZSTD_createDDict(dictionary.data, dictionary.size);
 }
 
