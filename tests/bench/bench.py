@@ -80,7 +80,7 @@ def run_weir(kind, number):
         produce("--topic", out, "--records", "0")
     receipt = os.path.join(SCRATCH, "receipt.json")
     environment = dict(os.environ, BENCH_BROKER=BROKER, BENCH_GROUP=f"{RUN}-{kind}-{number}", BENCH_TOPIC=RUN,
-                       BENCH_DIR=SCRATCH, BENCH_OUT=out, BENCH_MEMORY=os.environ.get("MEMORY", "48MiB"))
+                       BENCH_DIR=SCRATCH, BENCH_OUT=out, BENCH_MEMORY=os.environ.get("MEMORY", "32MiB"))
     result = measure([WEIR, "run", f"{HERE}/{kind}.yaml", "--exit-at-end", "--quiet", "--receipt", receipt], env=environment)
     with open(receipt, encoding="utf-8") as file:
         said = json.load(file)
