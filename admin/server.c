@@ -25,6 +25,7 @@
 #include "admin/prometheus.h"
 #include "processor/check.h"
 #include "processor/health.h"
+#include "processor/metrics.h"
 
 enum { KEEP = 48, LIMIT = 64, BACKLOG = 64, MEMORY_PER_CONNECTION = 16 * 1024, WHY_MAX = 4096 };
 
@@ -95,6 +96,9 @@ static enum MHD_Result get_readyz(const struct admin *admin, struct MHD_Connecti
 static enum MHD_Result get_metrics(const struct admin *admin, struct MHD_Connection *connection)
 {
     size_t size = 0;
+    struct metric *ready = metrics_get(admin->config.metrics, METRIC_GAUGE, "weir_ready", "1 when /readyz answers 200.",
+                                       NULL);
+    metric_set(ready, health_ready(admin->config.health, NULL, 0));
     char *text = prometheus_render(admin->config.metrics, &size);
     if (text == NULL)
         return answer_text(connection, MHD_HTTP_INTERNAL_SERVER_ERROR, "out of memory\n");

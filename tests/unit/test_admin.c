@@ -169,6 +169,10 @@ static void metrics_are_served_in_the_text_format(void **state)
     assert_int_equal(ask(fixture, "GET", "/metrics"), 200);
     assert_non_null(strstr(fixture->answer, "Content-Type: text/plain; version=0.0.4; charset=utf-8\r\n"));
     assert_non_null(strstr(body(fixture), "\nweir_x 5\n"));
+    assert_non_null(strstr(body(fixture), "\nweir_ready 1\n"));
+    health_problem(fixture->health, "kafka", "away");
+    assert_int_equal(ask(fixture, "GET", "/metrics"), 200);
+    assert_non_null(strstr(body(fixture), "\nweir_ready 0\n"));
 }
 
 static void version_is_json(void **state)
