@@ -1,5 +1,6 @@
 #include "config/excerpt.h"
 
+#include <stdint.h>
 #include <string.h>
 
 #include "config/secret.h"
@@ -89,7 +90,7 @@ static bool is_key_character(char c)
            c == '-';
 }
 
-/* The offset behind `key:` when the key looks like a secret's; length when there is none. */
+/* The offset behind `key: ` when the key looks like a secret's; SIZE_MAX when there is none. */
 static size_t behind_secret_key(const char *line, size_t length)
 {
     for (size_t i = 0; i < length; i++) {
@@ -108,7 +109,7 @@ static size_t behind_secret_key(const char *line, size_t length)
         while (i < length && line[i] == ' ');
         return i;
     }
-    return length;
+    return SIZE_MAX;
 }
 
 static size_t indentation(const char *line, size_t length)
@@ -129,14 +130,15 @@ static size_t guess_mask(const struct excerpt *excerpt, unsigned line, const cha
         size_t above_indent = indentation(above_text, above_length);
         if (above_indent == above_length || above_indent >= indent)
             continue;
-        if (behind_secret_key(above_text, above_length) < above_length)
+        if (behind_secret_key(above_text, above_length) != SIZE_MAX)
             return indent;
         break;
     }
     size_t from = behind_secret_key(text, length);
-    bool variable = length - from > 3 && memmem(text + from, 4, "${", 2) != NULL &&
-                    memmem(text + from, length - from, ":-", 2) == NULL;
-    return variable ? length : from;
+    if (from >= length)
+        return length;
+    bool variable = length - from > 3 && memmem(text + from, 4, "${", 2) != NULL;
+    return variable && memmem(text + from, length - from, ":-", 2) == NULL ? length : from;
 }
 
 /* What is shown of a line. */

@@ -97,16 +97,28 @@ static void *with_room(void *items, size_t count, size_t *room, size_t size)
     return grown;
 }
 
-void config_report_hide_text(struct config_report *report, const char *text)
+static void add_secret(struct config_report *report, const char *text, size_t size)
 {
-    if (text == NULL || text[0] == '\0' || report->secret_count >= HIDDEN_MAX)
+    if (size == 0 || report->secret_count >= HIDDEN_MAX)
         return;
     char **secrets = with_room(report->secrets, report->secret_count, &report->secret_room, sizeof *secrets);
     if (secrets == NULL)
         return;
     report->secrets = secrets;
-    secrets[report->secret_count] = strdup(text);
+    secrets[report->secret_count] = strndup(text, size);
     report->secret_count += secrets[report->secret_count] != NULL;
+}
+
+/* Each line by itself too: a message may quote one line of a key. */
+void config_report_hide_text(struct config_report *report, const char *text)
+{
+    size_t size = strlen(text), line;
+    add_secret(report, text, size);
+    for (const char *at = text; *at != '\0' && strchr(text, '\n') != NULL; at += line + (at[line] == '\n')) {
+        line = strcspn(at, "\n");
+        if (line < size)
+            add_secret(report, at, line);
+    }
 }
 
 /* Is what stands in the file a variable or file alone, without a default? That is shown as written. */

@@ -56,8 +56,8 @@ static void report_reader(const yaml_parser_t *parser, const char *text, size_t 
                            offset < size ? (unsigned)(unsigned char)text[offset] : 0);
 }
 
-/* Has the line `{{` before the column, outside of quotes? */
-static bool has_bare_template(const char *text, size_t size, unsigned line, unsigned column)
+/* Has the line these two characters, `{{` or `${`, before the column, outside of quotes? */
+static bool has_bare(const char *pair, const char *text, size_t size, unsigned line, unsigned column)
 {
     size_t length, at = excerpt_line(text, size, line, &length);
     char quote = 0;
@@ -69,7 +69,7 @@ static bool has_bare_template(const char *text, size_t size, unsigned line, unsi
             quote = c == quote ? 0 : quote;
         else if (c == '"' || c == '\'')
             quote = c;
-        else if (c == '{' && text[at + i + 1] == '{')
+        else if (c == pair[0] && text[at + i + 1] == pair[1])
             return true;
     }
     return false;
@@ -94,9 +94,11 @@ void syntax_report(const yaml_parser_t *parser, const char *text, size_t size, s
         config_error(report, NULL, "no memory");
     } else if (parser->error == YAML_READER_ERROR) {
         report_reader(parser, text, size, report);
-    } else if (has_bare_template(text, size, line, column)) {
+    } else if (has_bare("{{", text, size, line, column)) {
         config_error_place(report, line, column,
                            "a template needs quotes in YAML: expected \"{{...}}\" around the whole value");
+    } else if (strncmp(problem, "did not find expected ','", 25) == 0 && has_bare("${", text, size, line, column)) {
+        config_error_place(report, line, column, "expected quotes around ${...} inside of [ ] or { }: \"${...}\"");
     } else if (strncmp(problem, "found character that cannot start any token", 43) == 0) {
         report_start(text, size, line, column, report);
     } else {
