@@ -44,11 +44,12 @@ struct document {
 
 enum { DOCUMENT_MAX_MEMBERS = 65535 };
 
-/* VALUE_MISSING when nothing is there. Sees the overlay. The whole of a changed document (path ".") is built in arena. */
+/* VALUE_MISSING when nothing is there. Sees the overlay. The whole of a changed document (path ".") is built in arena; when the system has no memory for it the
+ * process ends: every answer would be wrong. The whole of a tombstone is null, of raw bytes nothing. */
 struct value document_get(const struct document *document, const struct path *path, struct arena *arena);
 
-/* Sets the member at path (objects on the way are made) to `value`, JSON text that lives as long as the arena. The path has names only.
- * STATUS_FAILED: the document is no object, or something on the way is not. */
+/* Sets the member at path (objects on the way are made) to `value`, JSON text that lives as long as the arena, as path does. The path has names only.
+ * A member of the text keeps its place; others of the same name go. STATUS_FAILED: the document is no object, or something on the way is not. */
 enum status document_set(struct document *document, const struct path *path, struct bytes value, struct arena *arena) WARN_UNUSED;
 enum status document_remove(struct document *document, const struct path *path, struct arena *arena) WARN_UNUSED;
 
