@@ -295,7 +295,7 @@ static void a_dictionary_that_is_none_keeps_the_stage_from_opening(void **state)
     assert_non_null(
         strstr(staged.answer, "orders.dict: expected a zstd dictionary (zstd --train makes one), found none"));
     /* A dictionary's magic, and nothing behind it that makes sense. */
-    write_file(path, bytes_of("\x37\xa4\x30\xec garbage garbage garbage", 30));
+    write_file(path, bytes_of("\x37\xa4\x30\xec garbage garbage garbage", 28));
     staged_refuse(&staged, &decode_stage, dir, YAML);
     assert_non_null(strstr(staged.answer, "expected a zstd dictionary"));
     unlink(path);
