@@ -28,7 +28,7 @@ static void the_example_masks_text_members(void **state)
     ask("{paths: [card], keep: 0}", "{\"card\": \"\\\"\\u00e9\"}", "{\"card\": \"***\"}");
     ask("{paths: [card], keep: 1}", "{\"card\": \"a\xc3\xa9\"}", "{\"card\": \"***\"}");
     ask("{paths: [card], keep: 2}", "{\"card\": \"a\xc3\xa9\"}", "{\"card\": \"*\xc3\xa9\"}");
-    ask("{paths: card}", "{\"card\": \"123\", \"x\": 1}", "{\"card\": \"123\", \"x\": 1}");
+    ask("{paths: card}", "{\"card\": \"123\", \"x\": 1}", "{\"card\": \"123\",\"x\": 1}");
 }
 
 static void the_example_passes_over_what_is_not_there_and_rejects_what_is_no_text(void **state)
