@@ -52,7 +52,8 @@ static bool sort_keys(struct config_loader *loader, const struct config_node *no
         const struct config_node *child = &node->children[i];
         int kind = find(kinds, child->key);
         if (kind >= 0 && ret->node != NULL) {
-            config_error_key(loader->report, child, "expected one of its kind for %s, found `%s` beside `%s`", what,
+            config_error_key(loader->report, child,
+                             "expected one of %s for %s, found `%s` beside `%s` (is a `- ` missing?)", choices, what,
                              child->key, ret->node->key);
             good = false;
         } else if (kind >= 0) {

@@ -90,10 +90,10 @@ static bool is_key_character(char c)
            c == '-';
 }
 
-/* The offset behind `key: ` when the key looks like a secret's; SIZE_MAX when there is none. */
-static size_t behind_secret_key(const char *line, size_t length)
+/* The offset behind the next `key: ` from `from` on whose key looks like a secret's; SIZE_MAX when there is none. */
+static size_t behind_secret_key(const char *line, size_t length, size_t from)
 {
-    for (size_t i = 0; i < length; i++) {
+    for (size_t i = from; i < length; i++) {
         if (line[i] != ':')
             continue;
         size_t end = i;
@@ -110,6 +110,16 @@ static size_t behind_secret_key(const char *line, size_t length)
         return i;
     }
     return SIZE_MAX;
+}
+
+/* Behind a ${...} without a default, which may be shown; from when there is none. */
+static size_t behind_variable(const char *line, size_t length, size_t from)
+{
+    size_t at = from + (from < length && (line[from] == '"' || line[from] == '\''));
+    const char *end = at < length ? memchr(line + at, '}', length - at) : NULL;
+    if (end == NULL || memcmp(line + at, "${", 2) != 0 || memmem(line + at, (size_t)(end - line) - at, ":-", 2) != NULL)
+        return from;
+    return (size_t)(end - line) + 1;
 }
 
 static size_t indentation(const char *line, size_t length)
@@ -130,15 +140,19 @@ static size_t guess_mask(const struct excerpt *excerpt, unsigned line, const cha
         size_t above_indent = indentation(above_text, above_length);
         if (above_indent == above_length || above_indent >= indent)
             continue;
-        if (behind_secret_key(above_text, above_length) != SIZE_MAX)
+        if (behind_secret_key(above_text, above_length, 0) != SIZE_MAX)
             return indent;
         break;
     }
-    size_t from = behind_secret_key(text, length);
-    if (from >= length)
-        return length;
-    bool variable = length - from > 3 && memmem(text + from, 4, "${", 2) != NULL;
-    return variable && memmem(text + from, length - from, ":-", 2) == NULL ? length : from;
+    for (size_t from = 0; from < length;) {
+        size_t value = behind_secret_key(text, length, from);
+        if (value >= length)
+            break;
+        from = behind_variable(text, length, value);
+        if (from == value)
+            return value;
+    }
+    return length;
 }
 
 /* What is shown of a line. */

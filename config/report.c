@@ -49,6 +49,7 @@ struct config_report *config_report_new(const char *file, const char *text, size
     }
     if (size > 0)
         memcpy(report->text, text, size);
+    report->text[size] = '\0';
     report->size = size;
     return report;
 }

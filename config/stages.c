@@ -27,8 +27,10 @@ bool source_parse(struct config_loader *loader, const struct config_registry *re
         return false;
     config->source_type = registry->sources[choice.kind];
     config->source_node = choice.node;
-    config->source_config = parse_content(loader, config->source_type->config, choice.node);
-    return good && config->source_config != NULL;
+    /* Kept when it is wrong: errors.dead_letter is judged beside it. */
+    void *content = config_loader_alloc(loader, 1, config_kind_size(config->source_type->config));
+    config->source_config = content;
+    return content != NULL && config_parse(loader, config->source_type->config, choice.node, content) && good;
 }
 
 static bool add_step(struct config_loader *loader, const struct stage_type *type, const struct config_node *node,
