@@ -298,8 +298,6 @@ static bool flush_is_due(const struct worker *worker, bool idle)
         return false;
     if (idle && atomic_load_explicit(&worker->storing->urged, memory_order_relaxed) > 0)
         return true;
-    if (config->type->acked != NULL && idle)
-        return false; /* its acknowledgements come by themselves */
     return worker->held.records >= config->flush_records || worker->held.bytes >= config->flush_bytes ||
            clock_now() - worker->held.since >= config->flush_interval;
 }
