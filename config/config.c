@@ -82,10 +82,16 @@ static void copy_file(const struct file *file, struct config *config)
 static void check_dead_letter(struct config_loader *loader, const struct config *config)
 {
     const struct config_node *node = config->errors.dead_letter.head.node;
-    if (node != NULL && config->source_type != NULL && config->source_type->open_dead_letter == NULL)
+    const struct source_type *source = config->source_type;
+    if (node == NULL || source == NULL)
+        return;
+    const struct dead_letter_config letters = {.topic = config->errors.dead_letter.topic,
+                                               .properties = &config->errors.dead_letter.properties};
+    if (source->open_dead_letter == NULL)
         config_error_key(loader->report, node,
-                         "expected no dead letters with the source `%s`, which has no place for them",
-                         config->source_type->name);
+                         "expected no dead letters with the source `%s`, which has no place for them", source->name);
+    else if (source->check_dead_letter != NULL && config->source_config != NULL)
+        source->check_dead_letter(&letters, config->source_config, node, loader->report);
 }
 
 static bool parse_file(struct config_loader *loader, const struct config_registry *registry, const char *name,

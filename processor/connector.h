@@ -12,6 +12,8 @@
 
 struct config_field;
 struct config_map; /* config/table.h */
+struct config_node;
+struct config_report;
 struct dead_letter;
 struct intake;
 struct metrics;
@@ -59,7 +61,8 @@ struct store_type {
     enum status (*write)(void *store, struct batch *batch, struct context *context, struct error *error);
     enum status (*flush)(void *store, struct context *context, struct error *error);
     /* Optional, for stores whose acknowledgements come by themselves: how many of the batches handed over since the last flush are durable by now,
-     * oldest first (the framework settles these and takes them off the count). Never blocks. */
+     * oldest first (the framework settles these and takes them off the count). Never blocks. flush is still called, when none came for flush_interval: a
+     * failure has no other way to be told. */
     unsigned (*acked)(void *store);
     /* What was not flushed is lost (the ledger knows). NULL is fine. Ends within a few seconds whatever the other side does. */
     void (*close)(void *store);
@@ -86,6 +89,9 @@ struct source_type {
      * is away is no error here. */
     enum status (*open_dead_letter)(const struct dead_letter_config *config, const struct connector_env *env,
                                     struct context *context, struct dead_letter **ret, struct error *error);
+    /* Judges `errors.dead_letter` (which stands at node) into the report, without the other side. Optional. */
+    void (*check_dead_letter)(const struct dead_letter_config *config, const void *source_config,
+                              const struct config_node *node, struct config_report *report);
 };
 
 /*
