@@ -5,11 +5,13 @@
 #include "connectors/kafka/source.h"
 #include "processor/log.h"
 
+#define SLICE (50 * CLOCK_MS)
+
 /* Behind the last record there may be control records and gaps of compaction: when all is settled up to there, the end itself is committed, so that
  * the lag that others see is 0. */
 static int64_t committable(const struct kafka_partition *partition)
 {
-    int64_t offset = intake_committable(partition->intake);
+    int64_t offset = partition->intake != NULL ? intake_committable(partition->intake) : -1;
     if (offset >= 0 && offset == partition->pushed && partition->eof > offset && partition->position >= partition->eof)
         return partition->eof;
     return offset;
@@ -24,18 +26,19 @@ static void list_add(rd_kafka_topic_partition_list_t *list, const struct kafka_p
         rd_kafka_topic_partition_set_leader_epoch(entry, epoch);
 }
 
-static void note_committed(struct kafka_source *source, const rd_kafka_topic_partition_list_t *list, rd_kafka_resp_err_t err)
+static void note_committed(struct kafka_source *source, const rd_kafka_topic_partition_list_t *list,
+                           rd_kafka_resp_err_t err)
 {
-    for (int i = 0; list && i < list->cnt; i++) {
+    for (int i = 0; list != NULL && i < list->cnt; i++) {
         const rd_kafka_topic_partition_t *entry = &list->elems[i];
-        rd_kafka_resp_err_t code = entry->err ? entry->err : err;
+        rd_kafka_resp_err_t code = entry->err != RD_KAFKA_RESP_ERR_NO_ERROR ? entry->err : err;
         if (entry->offset < 0)
             continue;
         struct kafka_partition *partition = kafka_partition_find(source, entry->topic, entry->partition);
-        if (code)
-            log_warn(source->client.part, "%s/%d: offset %lld was not committed: %s", entry->topic, (int)entry->partition,
-                     (long long)entry->offset, rd_kafka_err2str(code));
-        else if (partition)
+        if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
+            log_warn(source->client.part, "%s/%d: offset %lld was not committed: %s", entry->topic,
+                     (int)entry->partition, (long long)entry->offset, rd_kafka_err2str(code));
+        else if (partition != NULL && partition->intake != NULL)
             intake_committed(partition->intake, entry->offset);
     }
 }
@@ -48,21 +51,8 @@ void kafka_on_commit(rd_kafka_t *rk, rd_kafka_resp_err_t err, rd_kafka_topic_par
         note_committed(client->owner, list, err);
 }
 
-void kafka_store_offsets(struct kafka_source *source)
+static void note_stored(struct kafka_source *source, const rd_kafka_topic_partition_list_t *list)
 {
-    rd_kafka_topic_partition_list_t *list = NULL;
-    for (unsigned i = 0; i < source->count; i++) {
-        struct kafka_partition *partition = source->partitions[i];
-        int64_t offset = committable(partition);
-        if (offset < 0 || offset == partition->stored)
-            continue;
-        if (!list)
-            list = rd_kafka_topic_partition_list_new((int)(source->count - i));
-        list_add(list, partition, offset);
-    }
-    if (!list)
-        return;
-    (void)rd_kafka_offsets_store(source->client.rk, list); /* its answer is of the last element only */
     for (int i = 0; i < list->cnt; i++) {
         const rd_kafka_topic_partition_t *entry = &list->elems[i];
         struct kafka_partition *partition = kafka_partition_find(source, entry->topic, entry->partition);
@@ -72,53 +62,102 @@ void kafka_store_offsets(struct kafka_source *source)
             log_warn(source->client.part, "%s/%d: offset %lld was not stored: %s", entry->topic, (int)entry->partition,
                      (long long)entry->offset, rd_kafka_err2str(entry->err));
     }
+}
+
+void kafka_store_offsets(struct kafka_source *source)
+{
+    rd_kafka_topic_partition_list_t *list = NULL;
+    for (unsigned i = 0; i < source->count; i++) {
+        const struct kafka_partition *partition = source->partitions[i];
+        int64_t offset = committable(partition);
+        if (offset < 0 || offset == partition->stored)
+            continue;
+        if (list == NULL)
+            list = rd_kafka_topic_partition_list_new((int)(source->count - i));
+        list_add(list, partition, offset);
+    }
+    if (list == NULL)
+        return;
+    (void)rd_kafka_offsets_store(source->client.rk, list); /* its answer is of the last element only */
+    note_stored(source, list);
     rd_kafka_topic_partition_list_destroy(list);
 }
 
-static rd_kafka_topic_partition_list_t *offsets_of(struct kafka_source *source, const rd_kafka_topic_partition_list_t *list)
+static rd_kafka_topic_partition_list_t *offsets_of(struct kafka_source *source,
+                                                   const rd_kafka_topic_partition_list_t *list)
 {
-    rd_kafka_topic_partition_list_t *offsets = rd_kafka_topic_partition_list_new(16);
+    rd_kafka_topic_partition_list_t *offsets = rd_kafka_topic_partition_list_new((int)source->count);
     for (unsigned i = 0; i < source->count; i++) {
-        struct kafka_partition *partition = source->partitions[i];
+        const struct kafka_partition *partition = source->partitions[i];
         int64_t offset = committable(partition);
-        if (offset >= 0 && (!list || rd_kafka_topic_partition_list_find(list, partition->topic, partition->id)))
+        bool wanted = list == NULL || rd_kafka_topic_partition_list_find(list, partition->topic, partition->id) != NULL;
+        if (offset >= 0 && wanted)
             list_add(offsets, partition, offset);
     }
     return offsets;
 }
 
-/* An answer to an earlier commit, which we gave up, may come first. */
-static enum status wait_for_answer(struct kafka_source *source, void *which, int64_t until)
+/* True: it was the answer to `which` (an answer to an earlier commit, which was given up, may come first). */
+static bool take_answer(struct kafka_source *source, rd_kafka_event_t *event, const void *which, enum status *ret)
+{
+    bool commit = rd_kafka_event_type(event) == RD_KAFKA_EVENT_OFFSET_COMMIT;
+    bool ours = commit && rd_kafka_event_opaque(event) == which;
+    rd_kafka_resp_err_t err = rd_kafka_event_error(event);
+    if (commit)
+        note_committed(source, rd_kafka_event_topic_partition_list(event), err);
+    rd_kafka_event_destroy(event);
+    if (ours)
+        *ret = err == RD_KAFKA_RESP_ERR_NO_ERROR || err == RD_KAFKA_RESP_ERR__NO_OFFSET ? STATUS_OK : STATUS_FAILED;
+    return ours;
+}
+
+static enum status wait_for_answer(struct kafka_source *source, const void *which, int64_t until)
 {
     for (;;) {
         int64_t left = until - clock_now();
+        left = left > SLICE ? SLICE : left;
         rd_kafka_event_t *event = rd_kafka_queue_poll(source->replies, left > 0 ? (int)(left / CLOCK_MS) : 0);
-        if (!event)
+        enum status status;
+        if (event != NULL && take_answer(source, event, which, &status))
+            return status;
+        if (event != NULL)
+            continue;
+        status = context_status(source->context);
+        if (status != STATUS_OK)
+            return status;
+        if (left <= 0)
             return STATUS_DEADLINE;
-        bool ours = rd_kafka_event_type(event) == RD_KAFKA_EVENT_OFFSET_COMMIT && rd_kafka_event_opaque(event) == which;
-        rd_kafka_resp_err_t err = rd_kafka_event_error(event);
-        if (rd_kafka_event_type(event) == RD_KAFKA_EVENT_OFFSET_COMMIT)
-            note_committed(source, rd_kafka_event_topic_partition_list(event), err);
-        rd_kafka_event_destroy(event);
-        if (ours)
-            return err && err != RD_KAFKA_RESP_ERR__NO_OFFSET ? STATUS_FAILED : STATUS_OK;
     }
 }
 
 enum status kafka_commit(struct kafka_source *source, const rd_kafka_topic_partition_list_t *list, int64_t until)
 {
     static _Atomic intptr_t numbers;
+    /* librdkafka commits what is stored once more when partitions are taken away: what is older there would move the group back. */
+    kafka_store_offsets(source);
     rd_kafka_topic_partition_list_t *offsets = offsets_of(source, list);
     enum status status = STATUS_OK;
     if (offsets->cnt > 0) {
         void *which = (void *)(atomic_fetch_add(&numbers, 1) + 1);
         rd_kafka_resp_err_t err = rd_kafka_commit_queue(source->client.rk, offsets, source->replies, NULL, which);
-        status = err ? STATUS_FAILED : wait_for_answer(source, which, until);
+        status = err != RD_KAFKA_RESP_ERR_NO_ERROR ? STATUS_FAILED : wait_for_answer(source, which, until);
         if (status == STATUS_DEADLINE)
-            log_error(source->client.part, "no answer to a commit in time: what was not committed comes again after the next start");
-        else if (err)
+            log_error(source->client.part,
+                      "no answer to a commit in time: what was not committed comes again after the next start");
+        else if (err != RD_KAFKA_RESP_ERR_NO_ERROR)
             log_error(source->client.part, "could not commit: %s", rd_kafka_err2str(err));
     }
     rd_kafka_topic_partition_list_destroy(offsets);
     return status;
+}
+
+void kafka_commit_back(struct kafka_partition *partition, int64_t offset)
+{
+    struct kafka_source *source = partition->source;
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_list_add(list, partition->topic, partition->id)->offset = offset;
+    rd_kafka_resp_err_t err = rd_kafka_commit(source->client.rk, list, true);
+    if (err != RD_KAFKA_RESP_ERR_NO_ERROR)
+        log_error(source->client.part, "could not commit: %s", rd_kafka_err2str(err));
+    rd_kafka_topic_partition_list_destroy(list);
 }

@@ -1,6 +1,8 @@
 /*
  * The part of the config that all Kafka clients share: brokers, SASL, TLS and librdkafka's own properties; and the rd_kafka_conf_t made of it.
  * The order of precedence, last wins: librdkafka's defaults, ours (`struct kafka_setting`), sasl and tls, `properties`, what weir owns.
+ *
+ * Threads: all functions from any thread.
  */
 #ifndef WEIR_CONNECTORS_KAFKA_CONNECTION_H
 #define WEIR_CONNECTORS_KAFKA_CONNECTION_H
@@ -54,26 +56,33 @@ extern const struct config_field kafka_string_item, kafka_property_item;
          .offset = offsetof(type, connection.tls),                                                                     \
          .table = &kafka_tls_table},                                                                                   \
     {                                                                                                                  \
-        .name = "properties", .help = "Any librdkafka property by its name; checked by `weir check` without a broker.", \
-        .kind = CONFIG_MAP, .offset = offsetof(type, connection.properties), .item = &kafka_property_item              \
+        .name = "properties",                                                                                          \
+        .help = "Any librdkafka property by its name; checked by `weir check` without a broker.", .kind = CONFIG_MAP,  \
+        .offset = offsetof(type, connection.properties), .item = &kafka_property_item                                  \
     }
 
 struct kafka_setting {
-    const char *name, *value;
+    const char *name, *value; /* value NULL: left alone */
 };
 
-/* Judges `properties` (and, when they are good, what librdkafka says to all of it together) into the report. */
-void kafka_check_properties(enum kafka_role role, const struct config_map *properties, struct config_report *report);
+/* Judges `properties` one by one into the report. True: none is wrong. */
+bool kafka_check_properties(enum kafka_role role, const struct config_map *properties, struct config_report *report);
 
 /* base: whose brokers, sasl, tls and properties of the connection are used when `own` has no brokers; may be NULL. own may be NULL.
  * defaults: NULL-terminated by name; weaker than `properties`. NULL: see error (fatal). The caller owns the result until rd_kafka_new took it. */
-rd_kafka_conf_t *kafka_conf_new(enum kafka_role role, const struct kafka_connection *base, const struct kafka_connection *own,
-                                const struct kafka_setting *defaults, struct error *error);
+rd_kafka_conf_t *kafka_conf_new(enum kafka_role role, const struct kafka_connection *base,
+                                const struct kafka_connection *own, const struct kafka_setting *defaults,
+                                struct error *error) WARN_UNUSED;
 /* Sets one of weir's own; an error of ours, or of a value out of the config. */
-enum status kafka_conf_set(rd_kafka_conf_t *conf, const char *name, const char *value, struct error *error);
+enum status kafka_conf_set(rd_kafka_conf_t *conf, const char *name, const char *value, struct error *error) WARN_UNUSED;
+/* What librdkafka says to all of it together, without a broker: takes conf, made of a connection that is offline. */
+enum status kafka_conf_try(enum kafka_role role, rd_kafka_conf_t *conf, struct error *error) WARN_UNUSED;
+/* Takes out of a copy of the connection what reaches outside: brokers, and the files of certificates and keys, which the machine that checks need not have.
+ * What it allocates is freed by the second. */
+void kafka_connection_offline(struct kafka_connection *connection);
+void kafka_connection_offline_free(struct kafka_connection *connection);
+
 /* Was the property given in the map? */
 bool kafka_properties_have(const struct config_map *properties, const char *name);
-/* brokers as one comma-separated text, cut to fit. */
-void kafka_brokers_text(const struct kafka_connection *connection, char *text, size_t size);
 
 #endif

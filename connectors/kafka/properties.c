@@ -29,12 +29,12 @@ static void catalogue_load(void)
     rd_kafka_conf_properties_show(out);
     CHECK(fclose(out) == 0);
     char *save = NULL;
-    for (char *line = strtok_r(catalogue.text, "\n", &save); line && count < PROPERTIES_MAX;
+    for (char *line = strtok_r(catalogue.text, "\n", &save); line != NULL && count < PROPERTIES_MAX;
          line = strtok_r(NULL, "\n", &save)) {
-        char *bar = strstr(line, " | ");
-        if (!bar || line[0] < 'a' || line[0] > 'z')
-            continue;
-        char role = bar[4];
+        const char *bar = strstr(line, " | ");
+        if (bar == NULL || line[0] < 'a' || line[0] > 'z' || strstr(line, "see dedicated API") != NULL)
+            continue; /* a heading, or nothing that a text can set */
+        char role = bar[strspn(bar, " |")];
         line[strcspn(line, " ")] = 0;
         catalogue.names[count] = line;
         catalogue.roles[count++] = role;
@@ -53,31 +53,49 @@ static char property_role(const char *name)
 {
     const char *const *names = kafka_property_names();
     char role = 0;
-    for (size_t i = 0; names[i]; i++)
+    for (size_t i = 0; names[i] != NULL; i++) {
         if (strcmp(names[i], name) == 0)
-            role = role && role != catalogue.roles[i] ? '*' : catalogue.roles[i];
+            role = role != 0 && role != catalogue.roles[i] ? '*' : catalogue.roles[i];
+    }
     return role;
 }
 
 bool kafka_property_is_secret(const char *name)
 {
-    static const char *const words[] = {"password", "secret", "key.pem", "private.key", "jaas", "passphrase", "ssl_key",
-                                        "assertion.private", "userinfo", "sasl.oauthbearer.config"};
-    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-        if (strstr(name, words[i]))
+    static const char *const words[] = {
+        "password",   "secret",  "key.pem",           "private.key", "jaas",
+        "passphrase", "ssl_key", "assertion.private", "userinfo",    "sasl.oauthbearer.config"};
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        if (strstr(name, words[i]) != NULL)
             return true;
+    }
     return false;
 }
 
 bool kafka_property_is_of_connection(const char *name)
 {
-    static const char *const prefixes[] = {"security.", "sasl.", "ssl.", "socket.", "broker.address.", "broker.version.",
-                                           "api.version.", "reconnect.", "client.", "enable.sasl.", "enable.ssl.",
-                                           "https.", "connections.max.idle", "allow.auto.create", "metadata.recovery.",
-                                           "log.connection.close", "debug", "receive.message.max.bytes"};
-    for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++)
+    static const char *const prefixes[] = {"security.",
+                                           "sasl.",
+                                           "ssl.",
+                                           "socket.",
+                                           "broker.address.",
+                                           "broker.version.",
+                                           "api.version.",
+                                           "reconnect.",
+                                           "client.",
+                                           "enable.sasl.",
+                                           "enable.ssl.",
+                                           "https.",
+                                           "connections.max.idle",
+                                           "allow.auto.create",
+                                           "metadata.recovery.",
+                                           "log.connection.close",
+                                           "debug",
+                                           "receive.message.max.bytes"};
+    for (size_t i = 0; i < sizeof prefixes / sizeof prefixes[0]; i++) {
         if (strncmp(name, prefixes[i], strlen(prefixes[i])) == 0)
             return true;
+    }
     return false;
 }
 
@@ -102,10 +120,13 @@ static const struct owned owned_by_both[] = {
 static const struct owned owned_in_consumers[] = {
     {"group.id", "use `group`"},
     {"group.instance.id", "use `instance`"},
+    {"group.protocol", "use `protocol`"},
     {"auto.offset.reset", "use `start`"},
     {"enable.auto.offset.store", "weir stores an offset when every record before it has its verdict"},
-    {"auto.commit.enable", "weir commits only offsets whose records have their verdict; use `auto.commit.interval.ms` for how often"},
-    {"enable.auto.commit", "weir commits only offsets whose records have their verdict; use `auto.commit.interval.ms` for how often"},
+    {"auto.commit.enable",
+     "weir commits only offsets whose records have their verdict; use `auto.commit.interval.ms` for how often"},
+    {"enable.auto.commit",
+     "weir commits only offsets whose records have their verdict; use `auto.commit.interval.ms` for how often"},
     {"offset.store.method", "weir keeps offsets in the group"},
     {"offset.store.path", "weir keeps offsets in the group"},
     {"offset.store.sync.interval.ms", "weir keeps offsets in the group"},
@@ -127,9 +148,10 @@ static const struct owned owned_in_producers[] = {
 
 static const char *owned_why(const struct owned *list, const char *name)
 {
-    for (; list->name; list++)
+    for (; list->name != NULL; list++) {
         if (strcmp(list->name, name) == 0)
             return list->why;
+    }
     return NULL;
 }
 
@@ -137,7 +159,7 @@ static enum kafka_property_verdict try_value(const char *name, const char *value
 {
     char words[512] = "";
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
-    rd_kafka_conf_res_t result = rd_kafka_conf_set(conf, name, value, words, sizeof(words));
+    rd_kafka_conf_res_t result = rd_kafka_conf_set(conf, name, value, words, sizeof words);
     rd_kafka_conf_destroy(conf);
     if (result == RD_KAFKA_CONF_OK)
         return KAFKA_PROPERTY_GOOD;
@@ -153,12 +175,13 @@ static enum kafka_property_verdict try_value(const char *name, const char *value
     return KAFKA_PROPERTY_BAD_VALUE;
 }
 
-enum kafka_property_verdict kafka_property_check(enum kafka_role role, const char *name, const char *value, char *text, size_t size)
+enum kafka_property_verdict kafka_property_check(enum kafka_role role, const char *name, const char *value, char *text,
+                                                 size_t size)
 {
     const char *why = owned_why(owned_by_both, name);
-    if (!why)
+    if (why == NULL)
         why = owned_why(role == KAFKA_CONSUMER ? owned_in_consumers : owned_in_producers, name);
-    if (why) {
+    if (why != NULL) {
         snprintf(text, size, "`%s` is set by weir: %s", name, why);
         return KAFKA_PROPERTY_OWNED;
     }
@@ -167,7 +190,8 @@ enum kafka_property_verdict kafka_property_check(enum kafka_role role, const cha
         return verdict;
     char of = property_role(name);
     if (of == (role == KAFKA_CONSUMER ? 'P' : 'C')) {
-        snprintf(text, size, "`%s` is a property of %s and has no effect here", name, of == 'P' ? "producers" : "consumers");
+        snprintf(text, size, "`%s` is a property of %s and has no effect here", name,
+                 of == 'P' ? "producers" : "consumers");
         return KAFKA_PROPERTY_OTHER_ROLE;
     }
     return KAFKA_PROPERTY_GOOD;

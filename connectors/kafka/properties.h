@@ -27,6 +27,7 @@ bool kafka_property_is_secret(const char *name);
 /* A property that concerns the connection only (security, sockets, names), and so fits every client of the same cluster. */
 bool kafka_property_is_of_connection(const char *name);
 /* Judges one property. text is filled unless it is good; it never has the value of a secret in it. */
-enum kafka_property_verdict kafka_property_check(enum kafka_role role, const char *name, const char *value, char *text, size_t size);
+enum kafka_property_verdict kafka_property_check(enum kafka_role role, const char *name, const char *value, char *text,
+                                                 size_t size);
 
 #endif

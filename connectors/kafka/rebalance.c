@@ -8,54 +8,95 @@
 #include "connectors/kafka/source.h"
 #include "processor/log.h"
 
+enum { COMMITTED_MS = 5000 };
+
 static bool cooperative(rd_kafka_t *rk)
 {
     const char *protocol = rd_kafka_rebalance_protocol(rk);
-    return protocol && strcmp(protocol, "COOPERATIVE") == 0;
+    return protocol != NULL && strcmp(protocol, "COOPERATIVE") == 0;
 }
 
-static void check(struct kafka_source *source, const char *what, rd_kafka_error_t *error, rd_kafka_resp_err_t err)
+/* Takes error. */
+static void check_error(struct kafka_source *source, const char *what, rd_kafka_error_t *error)
 {
-    if (error) {
-        log_error(source->client.part, "%s: %s", what, rd_kafka_error_string(error));
-        rd_kafka_error_destroy(error);
-    } else if (err) {
-        log_error(source->client.part, "%s: %s", what, rd_kafka_err2str(err));
-    }
+    if (error == NULL)
+        return;
+    log_error(source->client.part, "%s: %s", what, rd_kafka_error_string(error));
+    rd_kafka_error_destroy(error);
 }
 
-static void set_paused(struct kafka_source *source, const rd_kafka_topic_partition_list_t *list, bool paused)
+static void check(struct kafka_source *source, const char *what, rd_kafka_resp_err_t err)
+{
+    if (err != RD_KAFKA_RESP_ERR_NO_ERROR)
+        log_error(source->client.part, "%s: %s", what, rd_kafka_err2str(err));
+}
+
+/* Sets the offsets of the list to those committed, where there are any. librdkafka would look for them itself, but would not tell us: whether retention took
+ * records away while nobody consumed shows only to who knows where we had been. */
+static void find_committed(struct kafka_source *source, rd_kafka_topic_partition_list_t *list)
+{
+    if (list->cnt == 0)
+        return;
+    rd_kafka_topic_partition_list_t *committed = rd_kafka_topic_partition_list_copy(list);
+    rd_kafka_resp_err_t err = rd_kafka_committed(source->client.rk, committed, COMMITTED_MS);
+    for (int i = 0; err == RD_KAFKA_RESP_ERR_NO_ERROR && i < committed->cnt; i++) {
+        const rd_kafka_topic_partition_t *from = &committed->elems[i];
+        rd_kafka_topic_partition_t *to = &list->elems[i];
+        if (from->err != RD_KAFKA_RESP_ERR_NO_ERROR || from->offset < 0)
+            continue;
+        to->offset = from->offset;
+        rd_kafka_topic_partition_set_leader_epoch(to, rd_kafka_topic_partition_get_leader_epoch(from));
+    }
+    if (err != RD_KAFKA_RESP_ERR_NO_ERROR)
+        log_warn(source->client.part, "could not ask for the committed offsets: %s", rd_kafka_err2str(err));
+    rd_kafka_topic_partition_list_destroy(committed);
+}
+
+static void add_partitions(struct kafka_source *source, const rd_kafka_topic_partition_list_t *list)
 {
     for (int i = 0; i < list->cnt; i++) {
-        struct kafka_partition *partition = kafka_partition_find(source, list->elems[i].topic, list->elems[i].partition);
-        if (!partition || partition->paused == paused)
+        const rd_kafka_topic_partition_t *entry = &list->elems[i];
+        if (kafka_partition_find(source, entry->topic, entry->partition) != NULL)
             continue;
-        partition->paused = paused;
-        intake_paused(partition->intake, paused);
+        int64_t next = entry->offset >= 0 ? entry->offset : -1;
+        struct kafka_partition *partition = kafka_partition_new(source, entry->topic, entry->partition, next);
+        if (partition == NULL)
+            kafka_source_fail(source, ERROR_TRANSIENT, "%s/%d: could not take the partition: out of memory",
+                              entry->topic, (int)entry->partition);
+        else
+            kafka_end_note(partition);
     }
+}
+
+/* The limits are fixed when the consumer is made: with far more partitions than there were then, they would let too much in. */
+static void look_at_limits(struct kafka_source *source)
+{
+    if (source->count > 2 * source->planned)
+        kafka_source_fail(source, ERROR_RESTART,
+                          "%u partitions are assigned, and the limits of fetching are made for %u: making them anew",
+                          source->count, source->planned);
 }
 
 static void assign(struct kafka_source *source, rd_kafka_topic_partition_list_t *list)
 {
     rd_kafka_t *rk = source->client.rk;
-    for (int i = 0; i < list->cnt; i++) {
-        const char *topic = list->elems[i].topic;
-        int32_t id = list->elems[i].partition;
-        if (!kafka_partition_find(source, topic, id) && !kafka_partition_new(source, topic, id))
-            kafka_source_fail(source, ERROR_TRANSIENT, "%s/%d: could not take the partition: out of memory", topic, (int)id);
+    if (!source->leaving) {
+        find_committed(source, list);
+        add_partitions(source, list);
     }
     if (cooperative(rk))
-        check(source, "assign", rd_kafka_incremental_assign(rk, list), RD_KAFKA_RESP_ERR_NO_ERROR);
+        check_error(source, "assign", rd_kafka_incremental_assign(rk, list));
     else
-        check(source, "assign", NULL, rd_kafka_assign(rk, list));
-    if (source->paused && list->cnt > 0) {
-        check(source, "pause", NULL, rd_kafka_pause_partitions(rk, list));
-        set_paused(source, list, true);
-    }
+        check(source, "assign", rd_kafka_assign(rk, list));
+    if (source->leaving)
+        return;
+    kafka_fetch_pause_new(source, list);
     source->assigned = true;
-    log_info(source->client.part, "assigned %d more partitions, %u in all", list->cnt, source->count);
+    kafka_client_up(&source->client);
+    log_info(source->client.part, "assigned %d partitions, now %u", list->cnt, source->count);
     intake_rebalanced(source->intake);
     kafka_source_tell_state(source);
+    look_at_limits(source);
 }
 
 /* Lets the partitions' records get their verdict and commits them. */
@@ -65,44 +106,44 @@ static void hand_over(struct kafka_source *source, const rd_kafka_topic_partitio
     if (drain < until)
         until = drain;
     for (int i = 0; i < list->cnt; i++) {
-        struct kafka_partition *partition = kafka_partition_find(source, list->elems[i].topic, list->elems[i].partition);
-        if (!partition)
+        struct kafka_partition *partition = kafka_partition_find(source, list->elems[i].topic,
+                                                                 list->elems[i].partition);
+        if (partition == NULL)
             continue;
+        kafka_hand_drop(source, partition);
         enum status status = intake_settle(source->intake, partition->intake, source->context, until);
         if (status != STATUS_OK)
-            log_warn(source->client.part, "%s/%d is revoked with %llu records in flight: its next owner gets them again", partition->topic,
+            log_warn(source->client.part,
+                     "%s/%d is revoked with %llu records in flight: its next owner gets them again", partition->topic,
                      (int)partition->id, (unsigned long long)intake_in_flight(partition->intake));
     }
     /* A little time of its own: what was settled should not come again because something else was slow. */
-    int64_t now = clock_now();
-    (void)kafka_commit(source, list, until > now + CLOCK_SECOND ? until : now + CLOCK_SECOND);
+    int64_t least = clock_now() + CLOCK_SECOND;
+    (void)kafka_commit(source, list, until > least ? until : least);
 }
 
 static void revoke(struct kafka_source *source, rd_kafka_topic_partition_list_t *list, bool lost)
 {
     rd_kafka_t *rk = source->client.rk;
     if (lost)
-        log_warn(source->client.part, "lost %d partitions: the group gave them away (no heartbeat in time, or no polling)", list->cnt);
+        log_warn(source->client.part,
+                 "lost %d partitions: the group gave them away (no heartbeat in time, or no polling)", list->cnt);
     else if (!source->leaving)
         hand_over(source, list);
-    bool paused = source->paused;
-    for (int i = 0; i < list->cnt; i++) {
-        struct kafka_partition *partition = kafka_partition_find(source, list->elems[i].topic, list->elems[i].partition);
-        if (partition)
-            kafka_partition_free(partition);
-    }
+    for (int i = 0; i < list->cnt; i++)
+        kafka_partition_free(kafka_partition_find(source, list->elems[i].topic, list->elems[i].partition));
     /* librdkafka remembers a pause past the revoke. */
-    if (paused && list->cnt > 0)
+    if (source->paused && list->cnt > 0)
         (void)rd_kafka_resume_partitions(rk, list);
     if (cooperative(rk))
-        check(source, "unassign", rd_kafka_incremental_unassign(rk, list), RD_KAFKA_RESP_ERR_NO_ERROR);
+        check_error(source, "unassign", rd_kafka_incremental_unassign(rk, list));
     else
-        check(source, "unassign", NULL, rd_kafka_assign(rk, NULL));
-    log_info(source->client.part, "revoked %d partitions, %u left", list->cnt, source->count);
-    if (!source->leaving) {
-        intake_rebalanced(source->intake);
-        kafka_source_tell_state(source);
-    }
+        check(source, "unassign", rd_kafka_assign(rk, NULL));
+    log_info(source->client.part, "revoked %d partitions, now %u", list->cnt, source->count);
+    if (source->leaving)
+        return;
+    intake_rebalanced(source->intake);
+    kafka_source_tell_state(source);
 }
 
 void kafka_on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t err, rd_kafka_topic_partition_list_t *list, void *opaque)
@@ -118,6 +159,6 @@ void kafka_on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t err, rd_kafka_topic_
         break;
     default:
         log_error(client->part, "rebalance failed: %s", rd_kafka_err2str(err));
-        check(source, "unassign", NULL, rd_kafka_assign(rk, NULL));
+        check(source, "unassign", rd_kafka_assign(rk, NULL));
     }
 }

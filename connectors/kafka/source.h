@@ -1,10 +1,14 @@
 /*
  * The source's inside, shared by the files that make it:
  *
- *   source.c     config, open, the run loop, drain, close
- *   fetch.c      waiting for the topics, librdkafka's fetch limits out of the memory that is ours
+ *   config.c     what stands under `kafka:`
+ *   source.c     open, the run loop, close
+ *   leave.c      the end: exit at end, drain, leaving the group
+ *   topics.c     which topics are there
+ *   fetch.c      librdkafka's fetch limits out of the memory that is ours; pause and resume
  *   rebalance.c  assign and revoke
- *   partition.c  one assigned partition: popping its queue into batches, position
+ *   partition.c  one assigned partition: what comes out of its queue, its position
+ *   hand.c       messages -> batches -> intake
  *   commit.c     what may be committed -> stored, committed with a deadline
  *   corrupt.c    past a batch that can't be read
  *
@@ -38,15 +42,16 @@ struct kafka_source_config {
 };
 
 enum { KAFKA_POP_MAX = BATCH_RECORDS, KAFKA_EPOCHS = 4 };
+#define KAFKA_TICK (500 * CLOCK_MS)
 
 /* Past which batch we are looking for the next good one: everything at or below `bad` is not readable, `good` (-1: none yet) is. */
 struct kafka_search {
     bool on;
-    int64_t from;  /* the first offset that is lost */
-    int64_t base;  /* the broken batch's own first offset: tells it from another broken one */
+    int64_t from; /* the first offset that is lost */
     int64_t bad, good, step;
-    int64_t at;    /* what was asked for last */
-    bool again;    /* asking failed: ask again at the next tick */
+    int64_t at;       /* what was asked for last */
+    int64_t asked_at; /* when */
+    bool again;       /* asking failed: ask again at the next tick */
     char reason[160];
 };
 
@@ -59,7 +64,8 @@ struct kafka_partition {
     _Atomic bool ready; /* the queue may have something */
     bool paused;        /* by us, in librdkafka */
     bool sought;        /* what is still at hand from before a seek is void */
-    bool ended;         /* exit_at_end: all up to `until` was popped */
+    bool ended;         /* exit_at_end: all up to `until` was taken */
+    int64_t until;      /* exit_at_end: -1 not known */
     int64_t position;   /* the next offset; -1 not known yet */
     int64_t eof;        /* the end as an event told it last; -1 none */
     int64_t pushed;     /* one behind the last record that was pushed; -1 none */
@@ -76,14 +82,23 @@ struct kafka_partition {
 struct kafka_end {
     char *topic;
     int32_t id;
-    int64_t until; /* -1: not asked for yet */
+    int64_t until;
+};
+
+/* What was popped and has not got into the intake yet: when there is no room half-way, it waits here, so that the source never does. */
+struct kafka_hand {
+    struct kafka_partition *partition; /* NULL: the hand is empty */
+    struct batch *batch;               /* being filled; NULL: none begun */
+    size_t bytes;                      /* of its keys, values and headers */
+    size_t next, count;                /* of the messages */
+    rd_kafka_message_t *messages[KAFKA_POP_MAX];
 };
 
 struct kafka_source {
     const struct kafka_source_config *config;
     struct connector_env env;
     struct kafka_client client;
-    rd_kafka_queue_t *events; /* the consumer's own queue: rebalances, errors, commits */
+    rd_kafka_queue_t *events;  /* the consumer's own queue: rebalances, errors, commits */
     rd_kafka_queue_t *replies; /* of commits that we wait for */
     struct intake *intake;
     struct context *context;
@@ -91,44 +106,81 @@ struct kafka_source {
     _Atomic bool woken;
     struct kafka_partition **partitions;
     unsigned count, room, turn;
-    bool assigned; /* once at least */
-    bool leaving;  /* revokes come because we leave: nothing to wait for */
-    bool paused;   /* all partitions */
+    unsigned planned;      /* partitions that the fetch limits are made for */
+    bool assigned;         /* once at least */
+    bool leaving;          /* revokes come because we leave: nothing to wait for */
+    bool paused;           /* all partitions */
     int64_t no_room_since; /* 0: there is room */
     int64_t looked;        /* when positions and commits were looked after */
+    int64_t topics_looked;
+    unsigned topics_missing; /* topics of the config that are not there */
+    char missing[160];       /* the first of them, in words */
     struct kafka_end *ends;
     unsigned end_count;
-    int64_t session;        /* ns: the group forgets us after so long without a heartbeat */
-    bool stopped;           /* the run must end: by `failure`, or (class NONE) as the context ended */
+    int64_t session; /* ns: the group forgets us after so long without a heartbeat */
+    bool stopped;    /* the run must end: by `failure`, or (class NONE) as the context ended */
     struct error failure;
-    rd_kafka_message_t *messages[KAFKA_POP_MAX];
+    struct kafka_hand hand;
 };
+
+/* config.c */
+extern const struct config_field kafka_source_config_field;
+/* Does the source consume this topic? */
+bool kafka_source_consumes(const struct kafka_source_config *config, const char *topic);
+bool kafka_topic_is_pattern(const char *topic);
+/* The consumer's rd_kafka_conf_t, without the fetch limits. NULL: see error. */
+rd_kafka_conf_t *kafka_source_conf(const struct kafka_source_config *config, struct error *error);
 
 /* source.c */
 void kafka_source_wake(struct kafka_source *source);
+/* Until it is woken or the time has come. */
+void kafka_source_wait(struct kafka_source *source, int64_t until);
 /* Notes why the run must end; the first reason stays. ERROR_NONE: the context ended. */
 void kafka_source_fail(struct kafka_source *source, enum error_class class, const char *format, ...) PRINTF_LIKE(3, 4);
 void kafka_source_tell_state(struct kafka_source *source);
+/* Serves the main queue: rebalances, commits, errors. */
+void kafka_source_serve(struct kafka_source *source);
+/* What is to be done every KAFKA_TICK; nothing in between. */
+void kafka_source_tick(struct kafka_source *source);
 
-/* fetch.c: waits until the topics are there and counts their partitions. STATUS_OK, or why not (context, drain: STATUS_CANCELLED). */
-enum status kafka_topics_wait(struct kafka_source *source, const rd_kafka_conf_t *conf, unsigned *ret_partitions, struct error *error);
-enum status kafka_fetch_limits(rd_kafka_conf_t *conf, const struct config_map *properties, int64_t memory, unsigned partitions,
-                               struct error *error);
+/* topics.c: waits until a topic is there and counts the partitions. STATUS_OK; STATUS_CLOSED: a drain began; or the context's status, or FAILED. */
+enum status kafka_topics_wait(struct kafka_source *source, unsigned *ret_partitions, struct error *error);
+/* While topics are missing, looks for them now and then, and says when they came. */
+void kafka_topics_look(struct kafka_source *source);
+
+/* fetch.c */
+enum status kafka_fetch_limits(rd_kafka_conf_t *conf, const struct config_map *properties, int64_t memory,
+                               unsigned partitions, struct error *error);
+/* May more be popped? Keeps the books on how long not. */
+bool kafka_fetch_may(struct kafka_source *source);
+/* Pauses all partitions when there has been no room for long. */
+void kafka_fetch_tick(struct kafka_source *source);
+/* The same pause for partitions that come while it lasts. */
+void kafka_fetch_pause_new(struct kafka_source *source, const rd_kafka_topic_partition_list_t *list);
 
 /* rebalance.c */
 void kafka_on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t err, rd_kafka_topic_partition_list_t *list, void *opaque);
 
 /* partition.c */
-struct kafka_partition *kafka_partition_new(struct kafka_source *source, const char *topic, int32_t id);
-void kafka_partition_free(struct kafka_partition *partition); /* revokes it in the intake */
+/* next: the offset of the first record to come, -1 not known. */
+struct kafka_partition *kafka_partition_new(struct kafka_source *source, const char *topic, int32_t id, int64_t next);
+void kafka_partition_free(struct kafka_partition *partition); /* revokes it in the intake; NULL is fine */
 struct kafka_partition *kafka_partition_find(struct kafka_source *source, const char *topic, int32_t id);
-/* Pops one batch at most and pushes it. True: there may be more at once. */
-bool kafka_partition_pop(struct kafka_partition *partition);
-/* The same for messages that are there already; destroys them. */
-void kafka_partition_take(struct kafka_partition *partition, rd_kafka_message_t **messages, size_t count);
-void kafka_partition_tell_position(struct kafka_partition *partition);
+/* Is the message the record that comes next, or else one that is to be taken all the same? Deals with errors, events, gaps. */
+bool kafka_partition_accepts(struct kafka_partition *partition, const rd_kafka_message_t *message);
+bool kafka_partition_is_next(const struct kafka_partition *partition, const rd_kafka_message_t *message);
+void kafka_partition_note_epochs(struct kafka_partition *partition, rd_kafka_message_t *const *messages, size_t count);
 int32_t kafka_partition_epoch(const struct kafka_partition *partition, int64_t offset);
+void kafka_partition_tell_position(struct kafka_partition *partition);
 bool kafka_partition_seek(struct kafka_partition *partition, int64_t offset);
+
+/* hand.c */
+/* Pops one batch at most into the empty hand and from there into the intake. True: it popped something. */
+bool kafka_hand_pop(struct kafka_source *source, struct kafka_partition *partition);
+/* Goes on with what is in the hand. False: there is no room for the rest of it. */
+bool kafka_hand_empty(struct kafka_source *source);
+/* Forgets what is in the hand of this partition (NULL: of any): it was never issued. */
+void kafka_hand_drop(struct kafka_source *source, const struct kafka_partition *partition);
 
 /* commit.c */
 void kafka_on_commit(rd_kafka_t *rk, rd_kafka_resp_err_t err, rd_kafka_topic_partition_list_t *list, void *opaque);
@@ -136,12 +188,27 @@ void kafka_on_commit(rd_kafka_t *rk, rd_kafka_resp_err_t err, rd_kafka_topic_par
 void kafka_store_offsets(struct kafka_source *source);
 /* Commits what may be committed of the partitions in `list` (NULL: of all) and waits for the answer until `until`. */
 enum status kafka_commit(struct kafka_source *source, const rd_kafka_topic_partition_list_t *list, int64_t until);
+/* Commits this very offset, also one behind what is committed already; does not wait. */
+void kafka_commit_back(struct kafka_partition *partition, int64_t offset);
 
 /* corrupt.c */
+/* The batch at the position can't be read, says librdkafka; or, while a search is on: that is the answer. base: its first offset, as far as it can be told. */
 void kafka_corrupt_begin(struct kafka_partition *partition, int64_t base, const char *reason);
 /* While a search is on: every record and every end of partition goes here. True: the record is to be taken as usual (the search is over). */
 bool kafka_corrupt_answer(struct kafka_partition *partition, int64_t offset);
-/* Asks again what could not be asked. */
+/* Asks again what could not be asked, or was not answered. */
 void kafka_corrupt_tick(struct kafka_partition *partition);
+
+/* leave.c */
+/* exit_at_end: notes where the partition ends now, unless that is known. */
+void kafka_end_note(struct kafka_partition *partition);
+void kafka_end_forget(struct kafka_partition *partition);
+/* True: every assigned partition has come to its end. */
+bool kafka_end_reached(struct kafka_source *source);
+void kafka_ends_free(struct kafka_source *source);
+/* Waits for the verdicts and commits. STATUS_OK, or STATUS_DEADLINE, or the context's. */
+enum status kafka_drain(struct kafka_source *source);
+/* Leaves the group (a static member keeps its place) within `patience` ns and gives all partitions back. */
+void kafka_leave(struct kafka_source *source, int64_t patience);
 
 #endif

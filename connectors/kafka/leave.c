@@ -1,0 +1,162 @@
+/* The end of a run: where it is (exit at end), waiting for the verdicts of what was taken, and leaving the group. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "connectors/kafka/source.h"
+#include "processor/log.h"
+
+enum { QUERY_MS = 5000, CLOSE_POLL_MS = 50 };
+#define SLICE (100 * CLOCK_MS)
+#define COMMIT_PATIENCE (2 * CLOCK_SECOND)
+
+/* -- exit at end -- */
+
+static struct kafka_end *end_find(struct kafka_source *source, const char *topic, int32_t id)
+{
+    for (unsigned i = 0; i < source->end_count; i++) {
+        if (source->ends[i].id == id && strcmp(source->ends[i].topic, topic) == 0)
+            return &source->ends[i];
+    }
+    return NULL;
+}
+
+static void end_add(struct kafka_source *source, const struct kafka_partition *partition)
+{
+    struct kafka_end *bigger = realloc(source->ends, (source->end_count + 1) * sizeof *bigger);
+    char *topic = strdup(partition->topic);
+    if (bigger != NULL)
+        source->ends = bigger;
+    if (bigger == NULL || topic == NULL) {
+        free(topic);
+        kafka_source_fail(source, ERROR_TRANSIENT, "out of memory");
+        return;
+    }
+    source->ends[source->end_count++] = (struct kafka_end){
+        .topic = topic, .id = partition->id, .until = partition->until};
+}
+
+void kafka_end_note(struct kafka_partition *partition)
+{
+    struct kafka_source *source = partition->source;
+    if (!source->env.exit_at_end || partition->until >= 0)
+        return;
+    const struct kafka_end *end = end_find(source, partition->topic, partition->id);
+    int64_t low, high;
+    if (end != NULL) {
+        partition->until = end->until;
+        return;
+    }
+    /* Not answered: asked again at the next tick. */
+    if (rd_kafka_query_watermark_offsets(source->client.rk, partition->topic, partition->id, &low, &high, QUERY_MS) !=
+        RD_KAFKA_RESP_ERR_NO_ERROR)
+        return;
+    partition->until = high;
+    end_add(source, partition);
+}
+
+void kafka_end_forget(struct kafka_partition *partition)
+{
+    struct kafka_source *source = partition->source;
+    struct kafka_end *end = end_find(source, partition->topic, partition->id);
+    if (end == NULL)
+        return;
+    free(end->topic);
+    *end = source->ends[--source->end_count];
+    partition->until = -1;
+    partition->ended = false;
+}
+
+/* Records may be missing right before the end (control records, compaction): then only the event tells that the position is there. */
+static bool partition_ended(struct kafka_partition *partition)
+{
+    if (partition->until >= 0 && !partition->search.on &&
+        (partition->position >= partition->until || partition->eof >= partition->until))
+        partition->ended = true;
+    return partition->ended;
+}
+
+bool kafka_end_reached(struct kafka_source *source)
+{
+    /* A member without partitions gets some when another one leaves: it is at the end when these are. */
+    bool reached = source->env.exit_at_end && source->count > 0 && source->hand.partition == NULL;
+    for (unsigned i = 0; i < source->count && reached; i++)
+        reached = partition_ended(source->partitions[i]);
+    return reached;
+}
+
+void kafka_ends_free(struct kafka_source *source)
+{
+    for (unsigned i = 0; i < source->end_count; i++)
+        free(source->ends[i].topic);
+    free(source->ends);
+}
+
+/* -- drain -- */
+
+/* Until nothing is in flight; serves the group meanwhile. */
+static enum status settle(struct kafka_source *source)
+{
+    for (;;) {
+        int64_t deadline = intake_drain_deadline(source->intake), now = clock_now();
+        int64_t until = now + SLICE < deadline ? now + SLICE : deadline;
+        enum status status = intake_settle(source->intake, NULL, source->context, until);
+        if (status != STATUS_DEADLINE || now >= deadline)
+            return status;
+        kafka_source_serve(source);
+        kafka_source_tick(source);
+    }
+}
+
+/* A coordinator that moves or a rebalance under way fail a commit, and shortly after it works. */
+static enum status commit_all(struct kafka_source *source)
+{
+    for (;;) {
+        int64_t deadline = intake_drain_deadline(source->intake), least = clock_now() + COMMIT_PATIENCE;
+        enum status status = kafka_commit(source, NULL, deadline > least ? deadline : least);
+        if (status != STATUS_FAILED)
+            return status;
+        if (clock_now() >= deadline)
+            return STATUS_DEADLINE;
+        kafka_source_serve(source);
+        status = context_sleep(source->context, SLICE);
+        if (status != STATUS_OK)
+            return status;
+    }
+}
+
+enum status kafka_drain(struct kafka_source *source)
+{
+    kafka_hand_drop(source, NULL);
+    enum status status = settle(source);
+    if (status != STATUS_OK && status != STATUS_DEADLINE)
+        return status;
+    enum status committed = commit_all(source);
+    return committed != STATUS_OK ? committed : status;
+}
+
+/* -- leaving -- */
+
+void kafka_leave(struct kafka_source *source, int64_t patience)
+{
+    rd_kafka_t *rk = source->client.rk;
+    source->leaving = true;
+    kafka_hand_drop(source, NULL);
+    if (rk != NULL) {
+        int64_t until = clock_now() + patience;
+        rd_kafka_queue_t *queue = rd_kafka_queue_new(rk);
+        rd_kafka_error_t *error = rd_kafka_consumer_close_queue(rk, queue);
+        while (error == NULL && !rd_kafka_consumer_closed(rk) && clock_now() < until) {
+            rd_kafka_message_t *message = rd_kafka_consume_queue(queue, CLOSE_POLL_MS);
+            if (message != NULL)
+                rd_kafka_message_destroy(message);
+        }
+        if (error != NULL)
+            rd_kafka_error_destroy(error); /* a fatal error: the group has put us out already */
+        else if (!rd_kafka_consumer_closed(rk))
+            log_warn(source->client.part, "the group did not answer our leaving: it gives the partitions to others "
+                                          "only after the session timeout");
+        rd_kafka_queue_destroy(queue);
+    }
+    while (source->count > 0)
+        kafka_partition_free(source->partitions[source->count - 1]);
+}
