@@ -41,8 +41,11 @@ static bool check_file(const char *file, bool json)
     else
         config_report_print(report, stdout, wants_colour());
     bool good = config != NULL;
+    unsigned errors = config_report_errors(report);
     if (good)
         say_good(file, config, json);
+    else if (!json)
+        printf("%s: %u mistake%s\n", file, errors, errors == 1 ? "" : "s");
     config_report_free(report);
     config_free(config);
     return good;

@@ -58,10 +58,10 @@ static bool check_counts(const struct demo *demo, const struct receipt *receipt)
     return false;
 }
 
-static void show_results(const struct demo *demo)
+static void show_results(const struct demo *demo, const struct receipt *receipt)
 {
     char text[1024];
-    if (demo_cluster_dead_letter(demo->cluster, text, sizeof text))
+    if (receipt->counts.dead_lettered > 0 && demo_cluster_dead_letter(demo->cluster, text, sizeof text))
         printf("\nA dead letter, as orders.dlq has it:\n  %s\n", text);
     printf("\nThe database: %s\n  sqlite3 %s '%s'\n\n", demo->files.database, demo->files.database, demo_query);
     if (!demo_files_query(&demo->files))
@@ -105,7 +105,7 @@ static enum exit_code run_service(struct demo *demo)
     if (code == EXIT_OK && receipt.counts.issued >= demo->records && !check_counts(demo, &receipt))
         code = EXIT_FAILED;
     if (receipt.counts.stored > 0)
-        show_results(demo);
+        show_results(demo, &receipt);
     return code;
 }
 

@@ -16,6 +16,7 @@
 #include "processor/check.h"
 #include "processor/clock.h"
 #include "processor/context.h"
+#include "processor/log.h"
 #include "processor/metrics.h"
 
 /* What may be produced and not consumed yet, in all: the mock's 5 MiB a partition less a batch, should it all be in one partition. */
@@ -214,8 +215,8 @@ static void *feed(void *arg)
     struct timespec cpu;
     if (parcel != NULL)
         parcel->compressor = ZSTD_createCCtx();
-    if (parcel != NULL && parcel->compressor != NULL)
-        (void)feed_all(cluster, parcel);
+    if (parcel == NULL || parcel->compressor == NULL || feed_all(cluster, parcel) == STATUS_FAILED)
+        log_error("demo", "no more orders can be produced: %s", rd_kafka_err2str(rd_kafka_last_error()));
     cluster->done(cluster->done_arg);
     if (parcel != NULL)
         ZSTD_freeCCtx(parcel->compressor);

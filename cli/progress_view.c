@@ -25,7 +25,7 @@ static bool label_of(const struct metric *metric, const char *name, char *text, 
     return true;
 }
 
-/* Queues come in the order in which they were made: from front to back. */
+/* Queues come in the order in which they were made: from front to back, and all of them before the pools of workers behind them. */
 static struct view_queue *queue_of(struct view *view, const struct metric *metric, const char *label, bool make)
 {
     char name[sizeof view->queues[0].name];
@@ -58,7 +58,6 @@ static bool read_queue(struct view *view, const struct metric *metric)
     for (size_t i = 0; i < sizeof FIELDS / sizeof FIELDS[0]; i++) {
         if (strcmp(metric->name, FIELDS[i].name) != 0)
             continue;
-        /* Workers come with stages: only of those that have a queue. */
         struct view_queue *queue = queue_of(view, metric, FIELDS[i].label, strcmp(FIELDS[i].label, "queue") == 0);
         if (queue != NULL)
             *(int64_t *)((char *)queue + FIELDS[i].offset) = metric_get(metric);
@@ -112,9 +111,6 @@ static void read_metric(const struct metric *metric, void *arg)
 void view_read(struct view *view, struct metrics *metrics)
 {
     *view = (struct view){.service = view->service, .elapsed = view->elapsed, .total = view->total, .rate = view->rate};
-    /* Twice: workers may come before the queues that they belong to. */
-    metrics_each(metrics, read_metric, view);
-    view->partitions = view->paused = 0;
     metrics_each(metrics, read_metric, view);
 }
 

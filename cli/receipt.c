@@ -93,8 +93,6 @@ void receipt_print(const struct receipt *receipt, FILE *out)
     const struct ledger_counts *counts = &receipt->counts;
     double seconds = (double)receipt->wall / (double)CLOCK_SECOND;
     fprintf(out, "%s: %s\n", receipt->service, outcome(receipt));
-    if (receipt->status == STATUS_FAILED)
-        fprintf(out, "  %s\n", receipt->error.text);
     snprintf(behind, sizeof behind, "  in %s, %s/s", text_time(time, receipt->wall),
              text_count(rate, seconds > 0 ? (int64_t)((double)counts->issued / seconds) : 0));
     print_count(out, "consumed", counts->issued, behind);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "admin/process.h"
 #include "admin/server.h"
@@ -216,13 +217,25 @@ static void say_hello(const struct service *service)
              url != NULL ? url : "");
 }
 
+/* Records on the same terminal would be drawn over. */
+static enum progress_mode choose_progress(const struct service *service)
+{
+    const struct config *config = service->config;
+    enum progress_mode mode = service->options.progress;
+    for (uint32_t i = 0; i < config->store_count; i++) {
+        if (mode == PROGRESS_AUTO && strcmp(config->stores[i].type->name, "stdout") == 0 && isatty(STDOUT_FILENO) == 1)
+            mode = PROGRESS_NEVER;
+    }
+    return mode;
+}
+
 void service_run(struct service *service, struct receipt *ret)
 {
     struct attendant *attendant = NULL;
     int64_t began = clock_now();
     *ret = (struct receipt){.service = service->config->service, .offsets = service->offsets};
     say_hello(service);
-    service->progress = progress_start(service->options.progress, service->config->service, service->options.total,
+    service->progress = progress_start(choose_progress(service), service->config->service, service->options.total,
                                        service->metrics);
     ret->status = start_attendant(service, &attendant, &ret->error);
     if (ret->status == STATUS_OK) {

@@ -32,14 +32,14 @@ static void queue(struct metrics *metrics, const char *name, int64_t records, in
     gauge(metrics, "weir_queue_capacity_bytes", labels, 1000000);
 }
 
-/* As the pipeline makes them; the workers of a stage before its queue's other numbers. */
+/* As the pipeline makes them. */
 static struct metrics *some_metrics(void)
 {
     struct metrics *metrics = metrics_new();
-    gauge(metrics, "weir_stage_workers", "stage=\"enrich\"", 3);
     queue(metrics, "decode", 480, 10);
     queue(metrics, "enrich", 10, 220000);
     queue(metrics, "sqlite", 970, 10);
+    gauge(metrics, "weir_stage_workers", "stage=\"enrich\"", 3);
     counter(metrics, "weir_records_consumed_total", NULL, 4120334);
     counter(metrics, "weir_verdicts_total", "verdict=\"stored\"", 4101223);
     counter(metrics, "weir_verdicts_total", "verdict=\"dead_lettered\"", 4110);
