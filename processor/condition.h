@@ -12,7 +12,18 @@
 
 #include "processor/document.h"
 
-enum condition_kind { CONDITION_EQUALS, CONDITION_NOT_EQUALS, CONDITION_IN, CONDITION_MATCHES, CONDITION_EXISTS, CONDITION_ABOVE, CONDITION_BELOW, CONDITION_ALL, CONDITION_ANY, CONDITION_NOT };
+enum condition_kind {
+    CONDITION_EQUALS,
+    CONDITION_NOT_EQUALS,
+    CONDITION_IN,
+    CONDITION_MATCHES,
+    CONDITION_EXISTS,
+    CONDITION_ABOVE,
+    CONDITION_BELOW,
+    CONDITION_ALL,
+    CONDITION_ANY,
+    CONDITION_NOT
+};
 
 struct condition {
     enum condition_kind kind;
@@ -21,7 +32,7 @@ struct condition {
     uint32_t count;       /* of values, or of parts */
     double bound;         /* above, below */
     bool exists;
-    regex_t *matches;     /* POSIX extended; its maker frees it */
+    regex_t *matches; /* POSIX extended; its maker frees it */
     struct condition *parts;
 };
 

@@ -69,9 +69,9 @@ static struct value get_whole(const struct document *document, struct arena *are
     uint8_t *text = arena_text(arena, room);
     /* To answer "missing" would be a lie that ends in the store. */
     CHECK(text != NULL);
-    size_t size = document_encode(document, text);
-    arena_trim(arena, text, room, size);
-    return json_value(bytes_of(text, (uint32_t)size));
+    size_t used = document_encode(document, text);
+    arena_trim(arena, text, room, used);
+    return json_value(bytes_of(text, (uint32_t)used));
 }
 
 static struct value get_step(const struct value *value, const struct path_step *step)

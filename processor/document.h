@@ -38,8 +38,8 @@ struct document {
     uint16_t member_count;           /* DOCUMENT_MAX_MEMBERS at most: decode rejects more */
     uint16_t change_count;
     uint16_t change_room;
-    uint8_t kind;       /* enum document_kind */
-    uint8_t rewritten;  /* a change touches an original member: encode member by member */
+    uint8_t kind;      /* enum document_kind */
+    uint8_t rewritten; /* a change touches an original member: encode member by member */
 };
 
 enum { DOCUMENT_MAX_MEMBERS = 65535 };
@@ -50,7 +50,8 @@ struct value document_get(const struct document *document, const struct path *pa
 
 /* Sets the member at path (objects on the way are made) to `value`, JSON text that lives as long as the arena, as path does. The path has names only.
  * A member of the text keeps its place; others of the same name go. STATUS_FAILED: the document is no object, or something on the way is not. */
-enum status document_set(struct document *document, const struct path *path, struct bytes value, struct arena *arena) WARN_UNUSED;
+enum status document_set(struct document *document, const struct path *path, struct bytes value,
+                         struct arena *arena) WARN_UNUSED;
 enum status document_remove(struct document *document, const struct path *path, struct arena *arena) WARN_UNUSED;
 
 /* An upper bound of what document_encode writes. */

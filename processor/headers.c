@@ -9,8 +9,7 @@ size_t headers_packed_size(struct bytes name, struct bytes value)
 
 static uint8_t *put(uint8_t *out, const void *from, size_t size)
 {
-    if (size > 0)
-        memcpy(out, from, size);
+    memcpy(out, from, size);
     return out + size;
 }
 
@@ -18,9 +17,10 @@ uint8_t *headers_pack(uint8_t *out, struct bytes name, struct bytes value)
 {
     int32_t value_size = value.data != NULL ? (int32_t)value.size : NULL_VALUE;
     out = put(out, &name.size, sizeof name.size);
-    out = put(out, name.data, name.size);
+    if (name.size > 0)
+        out = put(out, name.data, name.size);
     out = put(out, &value_size, sizeof value_size);
-    return put(out, value.data, value.size);
+    return value_size > 0 ? put(out, value.data, value.size) : out;
 }
 
 bool headers_next(struct bytes headers, size_t *cursor, struct bytes *ret_name, struct bytes *ret_value)
@@ -36,8 +36,7 @@ bool headers_next(struct bytes headers, size_t *cursor, struct bytes *ret_name, 
     at += name_size;
     memcpy(&value_size, at, sizeof value_size);
     at += sizeof value_size;
-    bool null = value_size == NULL_VALUE;
-    *ret_value = null ? (struct bytes){0} : bytes_of(at, (uint32_t)value_size);
+    *ret_value = value_size == NULL_VALUE ? bytes_of(NULL, 0) : bytes_of(at, (uint32_t)value_size);
     *cursor = (size_t)(at - headers.data) + ret_value->size;
     return true;
 }

@@ -41,7 +41,7 @@ struct value json_value(struct bytes text)
 
 /* -- walking -- */
 
-/* at: behind the opening quote. A quote is escaped when an odd number of backslashes stands before it; what is before those is at the least the opening quote. */
+/* at: behind the opening quote. A quote is escaped when an odd number of backslashes stands before it; before those is at the least the opening quote. */
 static const uint8_t *closing_quote(const uint8_t *at, const uint8_t *end)
 {
     /* Most strings are too short to be worth a call. */
@@ -59,7 +59,7 @@ static const uint8_t *closing_quote(const uint8_t *at, const uint8_t *end)
 }
 
 enum { STEP_QUOTE = 2 };
-static const int8_t STEP[256] = {['{'] = 1, ['['] = 1, ['}'] = -1, [']'] = -1, ['"'] = STEP_QUOTE};
+static const int16_t STEP[256] = {['{'] = 1, ['['] = 1, ['}'] = -1, [']'] = -1, ['"'] = STEP_QUOTE};
 
 static const uint8_t *skip_container(const uint8_t *at, const uint8_t *end)
 {
@@ -73,7 +73,6 @@ static const uint8_t *skip_container(const uint8_t *at, const uint8_t *end)
         depth += step;
         if (depth == 0)
             return at + 1;
-        /* What is neither bracket nor quote, at a stride. */
         while (STEP[at[1]] == 0)
             at++;
     }

@@ -14,7 +14,16 @@
 #include "processor/bytes.h"
 #include "processor/status.h"
 
-enum value_type { VALUE_MISSING = 0, VALUE_NULL, VALUE_BOOL, VALUE_INTEGER, VALUE_NUMBER, VALUE_STRING, VALUE_ARRAY, VALUE_OBJECT };
+enum value_type {
+    VALUE_MISSING = 0,
+    VALUE_NULL,
+    VALUE_BOOL,
+    VALUE_INTEGER,
+    VALUE_NUMBER,
+    VALUE_STRING,
+    VALUE_ARRAY,
+    VALUE_OBJECT
+};
 
 /* A value as its JSON text: strings with their quotes and escapes. VALUE_INTEGER: no '.', 'e' or 'E' in it (may exceed 64 bits). */
 struct value {
@@ -23,7 +32,7 @@ struct value {
 };
 
 const char *value_type_name(enum value_type type);
-struct value json_value(struct bytes text);                    /* text is exactly one value, no white space around */
+struct value json_value(struct bytes text); /* text is exactly one value, no white space around */
 /* at: a value's first byte -> just behind it. end: of the text that it is in. */
 const uint8_t *json_skip(const uint8_t *at, const uint8_t *end);
 /* Walks the members of an object's text: *cursor NULL at first; false at the end. key: without quotes, escapes kept. */
@@ -50,12 +59,13 @@ bool json_strings_equal(const struct value *a, const struct value *b);
 bool json_string(const struct value *value, struct arena *arena, struct bytes *ret_text) WARN_UNUSED;
 /* Any value as plain text: a string without quotes, everything else as its JSON text, null as "". */
 bool json_text(const struct value *value, struct arena *arena, struct bytes *ret_text) WARN_UNUSED;
-bool json_int64(const struct value *value, int64_t *ret);      /* false: no integer or out of range (1.0 and 1e3 count as integers when exact) */
+/* false: no integer, or out of range (1.0 and 1e3 count as integers). */
+bool json_int64(const struct value *value, int64_t *ret);
 /* The nearest double. false: no number, or beyond a double's range. */
 bool json_double(const struct value *value, double *ret);
 
 /* Writes text as a JSON string with quotes; out has room for JSON_QUOTED_MAX(size). Returns the bytes written. Input: valid UTF-8. */
-#define JSON_QUOTED_MAX(size) ((size_t)(size) * 6 + 2)
+#define JSON_QUOTED_MAX(size) ((size_t)(size)*6 + 2)
 size_t json_quote(uint8_t *out, struct bytes text);
 size_t json_escape(uint8_t *out, struct bytes text); /* the same without the quotes */
 bool utf8_valid(struct bytes text);
@@ -64,6 +74,7 @@ enum { JSON_SPLICE_MAX = 32 };
 /* A new text of `object` in which the member at keys[0..n) (plain names, 1..JSON_SPLICE_MAX; nested objects are made) has `value`; value.data NULL removes it. The
  * member keeps its place, others of its name before it go. Nothing to remove: *ret is `object` itself.
  * STATUS_FAILED: something on the way is not an object. STATUS_NO_MEMORY: also for a text past 4 GiB. */
-enum status json_splice(struct bytes object, const struct bytes *keys, unsigned n, struct bytes value, struct arena *arena, struct bytes *ret) WARN_UNUSED;
+enum status json_splice(struct bytes object, const struct bytes *keys, unsigned n, struct bytes value,
+                        struct arena *arena, struct bytes *ret) WARN_UNUSED;
 
 #endif

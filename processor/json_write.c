@@ -33,7 +33,7 @@ static uint8_t *put_escape(uint8_t *out, uint8_t byte)
     *out++ = ESCAPES[byte];
     if (ESCAPES[byte] != 'u')
         return out;
-    memcpy(out, "00", 2);
+    out[0] = out[1] = '0';
     out[2] = (uint8_t)hex[byte >> 4];
     out[3] = (uint8_t)hex[byte & 15];
     return out + 4;

@@ -25,6 +25,7 @@ struct path {
 };
 
 /* Allocates from arena. On failure *ret_at is the position in text and *ret_why a constant text. */
-enum status path_compile(const char *text, struct arena *arena, struct path *ret, unsigned *ret_at, const char **ret_why) WARN_UNUSED;
+enum status path_compile(const char *text, struct arena *arena, struct path *ret, unsigned *ret_at,
+                         const char **ret_why) WARN_UNUSED;
 
 #endif

@@ -100,9 +100,10 @@ static enum status read_expression(struct compiler *compiler)
     const char *begin = compiler->at + 2;
     while (is_blank(*begin))
         begin++;
-    const char *end = find_end(begin), *behind = end + 2;
+    const char *end = find_end(begin), *behind;
     if (end == NULL)
         return expected(compiler, "}} behind this {{", NULL);
+    behind = end + 2;
     while (end > begin && is_blank(end[-1]))
         end--;
     const char *text = arena_string(compiler->arena, begin, (size_t)(end - begin));

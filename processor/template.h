@@ -15,7 +15,8 @@
 struct template;
 
 /* Allocates from arena (lives as long). On failure: position in text and a text of what was expected. */
-enum status template_compile(const char *text, struct arena *arena, struct template **ret, unsigned *ret_at, char *ret_why, size_t why_size) WARN_UNUSED;
+enum status template_compile(const char *text, struct arena *arena, struct template **ret, unsigned *ret_at,
+                             char *ret_why, size_t why_size) WARN_UNUSED;
 /* A template without any expression evaluates to this JSON text (a YAML scalar's own type: number, bool, null or string). */
 struct template *template_constant(struct bytes json, struct arena *arena) WARN_UNUSED;
 bool template_is_constant(const struct template *template);
@@ -23,8 +24,10 @@ bool template_is_constant(const struct template *template);
 bool template_uses_headers(const struct template *template);
 
 /* As JSON text: one expression keeps its type (missing: VALUE_MISSING), mixed text gives a string. Not valid UTF-8 (a key) gives STATUS_FAILED. The result lives in arena or the batch. */
-enum status template_value(const struct template *template, const struct batch *batch, const struct record *record, struct arena *arena, struct value *ret) WARN_UNUSED;
+enum status template_value(const struct template *template, const struct batch *batch, const struct record *record,
+                           struct arena *arena, struct value *ret) WARN_UNUSED;
 /* As plain text: for keys, topics, file names. A missing part is empty; `{{key}}` alone of a null key is null. */
-enum status template_text(const struct template *template, const struct batch *batch, const struct record *record, struct arena *arena, struct bytes *ret) WARN_UNUSED;
+enum status template_text(const struct template *template, const struct batch *batch, const struct record *record,
+                          struct arena *arena, struct bytes *ret) WARN_UNUSED;
 
 #endif

@@ -42,9 +42,9 @@ static uint8_t *take_text(struct arena *arena, size_t room)
 
 static struct bytes keep_text(struct arena *arena, uint8_t *text, size_t room, const uint8_t *end)
 {
-    size_t size = (size_t)(end - text);
-    arena_trim(arena, text, room, size);
-    return bytes_of(text, (uint32_t)size);
+    size_t used = (size_t)(end - text);
+    arena_trim(arena, text, room, used);
+    return bytes_of(text, (uint32_t)used);
 }
 
 bool template_quote(struct arena *arena, struct bytes text, size_t (*write)(uint8_t *out, struct bytes text),

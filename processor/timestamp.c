@@ -1,6 +1,6 @@
 /*
- * Days to dates after H. Hinnant, "chrono-Compatible Low-Level Date Algorithms": years begin in March, eras have 400 of them. Records come in the order of time, more or
- * less, so each thread keeps the last date it wrote.
+ * Days to dates after H. Hinnant, "chrono-Compatible Low-Level Date Algorithms": years begin in March, eras have 400 of them.
+ * Records come in the order of time, more or less, so each thread keeps the last date it wrote.
  */
 #include "processor/timestamp.h"
 
@@ -49,6 +49,7 @@ static size_t write_date(uint8_t *out, int64_t days)
 
 size_t timestamp_write(uint8_t *out, int64_t ms)
 {
+    static const uint8_t frame[14] = "T00:00:00.000Z";
     static _Thread_local struct {
         int64_t days;
         size_t size; /* 0: none yet */
@@ -62,11 +63,11 @@ size_t timestamp_write(uint8_t *out, int64_t ms)
     }
     memcpy(out, date.text, DATE_MAX);
     uint8_t *at = out + date.size;
-    memcpy(at, "T00:00:00.000Z", 14);
+    memcpy(at, frame, sizeof frame);
     decimal_write_pair(at + 1, seconds / 3600);
     decimal_write_pair(at + 4, seconds / 60 % 60);
     decimal_write_pair(at + 7, seconds % 60);
     decimal_write_pair(at + 11, in_day % 100);
     at[10] = (uint8_t)('0' + in_day / 100 % 10);
-    return date.size + 14;
+    return date.size + sizeof frame;
 }
