@@ -101,7 +101,7 @@ static enum status set_paths(struct demo_files *files, struct error *error)
     if (strlen(dir) >= sizeof files->dir || strchr(dir, '\'') != NULL)
         return error_set(error, ERROR_FATAL,
                          "%s: the name is too long or has a quote in it: choose a folder with --dir", dir);
-    snprintf(files->dir, sizeof files->dir, "%s", dir);
+    memcpy(files->dir, dir, strlen(dir) + 1);
     snprintf(files->config, sizeof files->config, "%s/weir.yaml", files->dir);
     snprintf(files->customers, sizeof files->customers, "%s/customers.csv", files->dir);
     snprintf(files->database, sizeof files->database, "%s/orders.db", files->dir);
