@@ -85,6 +85,8 @@ static void values_are_compared_by_what_they_mean(void **state)
         /* Doubles could not tell these apart. */
         {"big", "9007199254740993", true},
         {"big", "9007199254740992", false},
+        {"big", "9007199254740993.0", true},
+        {"big", "9007199254740992.0", false},
         {"huge", "18446744073709551615", true},
         {"huge", "18446744073709551614", false},
         {"huge", "1.8446744073709551615e19", true},
