@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "admin/process.h"
+#include "admin/usage.h"
 #include "processor/clock.h"
 #include "processor/metrics.h"
 
@@ -109,18 +109,18 @@ static void write_one(FILE *out, const char *name, const char *help, enum metric
 /* The names without weir_ are those that all of Prometheus's own client libraries use. */
 static void write_process(FILE *out)
 {
-    struct process_stats stats = process_read();
-    write_one(out, "weir_threads", "Threads of the process.", METRIC_GAUGE, stats.threads, 1);
+    struct usage usage = usage_read();
+    write_one(out, "weir_threads", "Threads of the process.", METRIC_GAUGE, usage.threads, 1);
     write_one(out, "process_resident_memory_bytes", "Resident memory size in bytes.", METRIC_GAUGE,
-              stats.resident_bytes, 1);
-    write_one(out, "process_virtual_memory_bytes", "Virtual memory size in bytes.", METRIC_GAUGE, stats.virtual_bytes,
+              usage.resident_bytes, 1);
+    write_one(out, "process_virtual_memory_bytes", "Virtual memory size in bytes.", METRIC_GAUGE, usage.virtual_bytes,
               1);
     write_one(out, "process_cpu_seconds_total", "Total user and system CPU time spent in seconds.", METRIC_COUNTER,
-              stats.cpu, 1 / (double)CLOCK_SECOND);
-    write_one(out, "process_open_fds", "Number of open file descriptors.", METRIC_GAUGE, stats.open_fds, 1);
-    write_one(out, "process_max_fds", "Maximum number of open file descriptors.", METRIC_GAUGE, stats.max_fds, 1);
+              usage.cpu, 1 / (double)CLOCK_SECOND);
+    write_one(out, "process_open_fds", "Number of open file descriptors.", METRIC_GAUGE, usage.open_fds, 1);
+    write_one(out, "process_max_fds", "Maximum number of open file descriptors.", METRIC_GAUGE, usage.max_fds, 1);
     write_one(out, "process_start_time_seconds", "Start time of the process since unix epoch in seconds.", METRIC_GAUGE,
-              (int64_t)(stats.started * 1000), 0.001);
+              (int64_t)(usage.started * 1000), 0.001);
 }
 
 char *prometheus_render(struct metrics *metrics, size_t *ret_size)

@@ -28,7 +28,7 @@ struct admin_config {
     uint16_t port;    /* 0: any free one */
     struct metrics *metrics;
     struct health *health;
-    const char *version_json; /* the body of /version */
+    const char *version_json;     /* the body of /version */
     int64_t max_age, max_silence; /* 0: ADMIN_MAX_AGE, ADMIN_MAX_SILENCE */
 };
 

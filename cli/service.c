@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "admin/process.h"
+#include "admin/usage.h"
 #include "admin/server.h"
 #include "cli/attendant.h"
 #include "cli/notify.h"
@@ -246,10 +246,10 @@ void service_run(struct service *service, struct receipt *ret)
     log_flush();
     progress_stop(service->progress);
     service->progress = NULL;
-    struct process_stats process = process_read();
+    struct usage usage = usage_read();
     ret->wall = clock_now() - began;
-    ret->cpu = process.cpu;
-    ret->peak_rss = process.peak_resident_bytes;
+    ret->cpu = usage.cpu;
+    ret->peak_rss = usage.peak_resident_bytes;
 }
 
 enum exit_code service_exit_code(const struct receipt *receipt)

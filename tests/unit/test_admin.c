@@ -15,7 +15,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "admin/process.h"
+#include "admin/usage.h"
 #include "admin/server.h"
 #include "processor/clock.h"
 #include "processor/health.h"
@@ -287,7 +287,7 @@ static void a_head_that_is_too_large_is_refused(void **state)
 static void stopping_ends_open_connections_and_leaves_nothing_behind(void **state)
 {
     struct fixture *fixture = *state;
-    struct process_stats before = process_read();
+    struct usage before = usage_read();
     const struct admin_config config = {
         .host = "localhost", .metrics = fixture->metrics, .health = fixture->health, .version_json = "{}"};
     struct admin *admin = NULL;
@@ -300,7 +300,7 @@ static void stopping_ends_open_connections_and_leaves_nothing_behind(void **stat
     char byte;
     assert_true(recv(fd, &byte, 1, 0) <= 0);
     close(fd);
-    struct process_stats after = process_read();
+    struct usage after = usage_read();
     assert_int_equal(after.open_fds, before.open_fds);
     assert_int_equal(after.threads, before.threads);
 }

@@ -13,7 +13,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "admin/process.h"
+#include "admin/usage.h"
 #include "cli/notify.h"
 #include "processor/clock.h"
 
@@ -71,7 +71,7 @@ static void a_message_arrives_at_an_abstract_socket(void **state)
 static void without_systemd_nothing_happens(void **state)
 {
     (void)state;
-    int64_t fds = process_read().open_fds;
+    int64_t fds = usage_read().open_fds;
     unsetenv("NOTIFY_SOCKET");
     notify_send("READY=1");
     setenv("NOTIFY_SOCKET", "/nonexistent/socket", 1);
@@ -79,7 +79,7 @@ static void without_systemd_nothing_happens(void **state)
     setenv("NOTIFY_SOCKET", "vsock:2:1234", 1);
     notify_send("READY=1");
     unsetenv("NOTIFY_SOCKET");
-    assert_int_equal(process_read().open_fds, fds);
+    assert_int_equal(usage_read().open_fds, fds);
 }
 
 static void the_watchdogs_time_is_taken_when_it_is_for_this_process(void **state)

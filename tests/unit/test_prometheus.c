@@ -13,7 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "admin/process.h"
+#include "admin/usage.h"
 #include "admin/prometheus.h"
 #include "processor/clock.h"
 #include "processor/metrics.h"
@@ -207,7 +207,7 @@ static void what_the_kernel_knows_is_there_and_plausible(void **state)
     (void)state;
     struct metrics *metrics = metrics_new();
     char *parsed = render_and_parse(metrics);
-    struct process_stats now = process_read();
+    struct usage now = usage_read();
     assert_true(sample(parsed, "weir_threads") == (double)now.threads);
     assert_true(sample(parsed, "process_open_fds") >= 3);
     assert_true(sample(parsed, "process_open_fds") <= sample(parsed, "process_max_fds"));

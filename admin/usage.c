@@ -1,4 +1,4 @@
-#include "admin/process.h"
+#include "admin/usage.h"
 
 #include <dirent.h>
 #include <stdio.h>
@@ -22,15 +22,15 @@ static int64_t read_field(FILE *file, const char *name)
     return 0;
 }
 
-static void read_status(struct process_stats *stats)
+static void read_status(struct usage *usage)
 {
     FILE *file = fopen("/proc/self/status", "re");
     if (file == NULL)
         return;
-    stats->resident_bytes = read_field(file, "VmRSS:") * 1024;
-    stats->virtual_bytes = read_field(file, "VmSize:") * 1024;
-    stats->peak_resident_bytes = read_field(file, "VmHWM:") * 1024;
-    stats->threads = read_field(file, "Threads:");
+    usage->resident_bytes = read_field(file, "VmRSS:") * 1024;
+    usage->virtual_bytes = read_field(file, "VmSize:") * 1024;
+    usage->peak_resident_bytes = read_field(file, "VmHWM:") * 1024;
+    usage->threads = read_field(file, "Threads:");
     fclose(file);
 }
 
@@ -74,12 +74,12 @@ static double read_start(void)
     return (double)boot + read_start_ticks() / (double)sysconf(_SC_CLK_TCK);
 }
 
-struct process_stats process_read(void)
+struct usage usage_read(void)
 {
-    struct process_stats stats = {.open_fds = count_fds(), .cpu = clock_process_cpu(), .started = read_start()};
+    struct usage usage = {.open_fds = count_fds(), .cpu = clock_process_cpu(), .started = read_start()};
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0)
-        stats.max_fds = (int64_t)limit.rlim_cur;
-    read_status(&stats);
-    return stats;
+        usage.max_fds = (int64_t)limit.rlim_cur;
+    read_status(&usage);
+    return usage;
 }

@@ -2,12 +2,12 @@
  * What the kernel says about this process, read out of /proc (proc(5)) at the moment of asking.
  * Threads: any. What can't be read is 0.
  */
-#ifndef WEIR_ADMIN_PROCESS_H
-#define WEIR_ADMIN_PROCESS_H
+#ifndef WEIR_ADMIN_USAGE_H
+#define WEIR_ADMIN_USAGE_H
 
 #include <stdint.h>
 
-struct process_stats {
+struct usage {
     int64_t resident_bytes, virtual_bytes;
     /* Highest resident_bytes so far. Out of VmHWM: getrusage's maximum has in it what ran in this process before exec. */
     int64_t peak_resident_bytes;
@@ -17,6 +17,6 @@ struct process_stats {
     double started; /* Unix time in seconds */
 };
 
-struct process_stats process_read(void);
+struct usage usage_read(void);
 
 #endif
