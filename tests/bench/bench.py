@@ -33,8 +33,8 @@ NAMES = {"floor": "floor: a consumer that counts", "file": "NDJSON, zstd level 1
 RUN = f"bench-{os.getpid()}-{int(time.time())}"
 
 
-def produce(*arguments):
-    subprocess.run([f"{TOOLS}/produce", "--brokers", BROKER, "--partitions", str(PARTITIONS), *arguments], check=True)
+def produce(*arguments, **kwargs):
+    subprocess.run([f"{TOOLS}/produce", "--brokers", BROKER, "--partitions", str(PARTITIONS), *arguments], check=True, **kwargs)
 
 
 def measure(command, **kwargs):
@@ -77,10 +77,10 @@ def run_weir(kind, number):
     os.makedirs(out)
     if kind == "kafka":
         out = f"{RUN}-out-{number}"
-        produce("--topic", out, "--records", "0")
+        produce("--topic", out, "--records", "0", stdout=subprocess.DEVNULL)
     receipt = os.path.join(SCRATCH, "receipt.json")
     environment = dict(os.environ, BENCH_BROKER=BROKER, BENCH_GROUP=f"{RUN}-{kind}-{number}", BENCH_TOPIC=RUN,
-                       BENCH_DIR=SCRATCH, BENCH_OUT=out, BENCH_MEMORY=os.environ.get("MEMORY", "32MiB"))
+                       BENCH_DIR=SCRATCH, BENCH_OUT=out, BENCH_MEMORY=os.environ.get("MEMORY", "24MiB"))
     result = measure([WEIR, "run", f"{HERE}/{kind}.yaml", "--exit-at-end", "--quiet", "--receipt", receipt], env=environment)
     with open(receipt, encoding="utf-8") as file:
         said = json.load(file)
