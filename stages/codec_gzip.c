@@ -51,7 +51,7 @@ static void gzip_stop(void *context)
 static int inflate_some(struct gzip *gzip, uint8_t *out, size_t room, size_t *used, bool *ret_over)
 {
     z_stream *stream = &gzip->stream;
-    uint8_t spare;
+    uint8_t spare = 0;
     bool full = *used == room;
     size_t offered = full ? 1 : room - *used;
     if (out == NULL && !full && offered > DISCARD)

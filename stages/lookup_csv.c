@@ -150,7 +150,7 @@ static enum status read_names(struct csv *csv)
     const struct lookup_shape *shape = csv->rows->shape;
     if (!pass_empty_lines(csv))
         return lookup_rows_fail(csv->rows, csv->line, "expected a first row with the columns' names, found nothing");
-    uint32_t count;
+    uint32_t count = 0;
     enum status status = read_row(csv, &count);
     if (status != STATUS_OK)
         return status;
@@ -166,7 +166,7 @@ static enum status read_all(struct csv *csv)
     enum status status = read_names(csv);
     const uint32_t field_count = csv->rows->shape->field_count;
     while (status == STATUS_OK && pass_empty_lines(csv)) {
-        uint32_t count;
+        uint32_t count = 0;
         status = read_row(csv, &count);
         if (status != STATUS_OK)
             break;
@@ -195,9 +195,9 @@ enum status lookup_read_csv(struct lookup_rows *rows, uint8_t *text, uint32_t si
         return status;
     const uint32_t field_count = rows->shape->field_count;
     struct csv csv = {.rows = rows, .at = text, .end = text + size, .line = 1};
-    csv.fields = malloc(MAX_COLUMNS * sizeof *csv.fields);
-    csv.columns = malloc(field_count * sizeof *csv.columns);
-    csv.values = malloc(field_count * sizeof *csv.values);
+    csv.fields = calloc(MAX_COLUMNS, sizeof *csv.fields);
+    csv.columns = calloc(field_count, sizeof *csv.columns);
+    csv.values = calloc(field_count, sizeof *csv.values);
     if (csv.fields != NULL && csv.columns != NULL && csv.values != NULL)
         status = read_all(&csv);
     else

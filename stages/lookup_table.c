@@ -13,6 +13,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include "processor/check.h"
 #include "processor/json.h"
 #include "stages/file.h"
 #include "stages/lookup_rows.h"
@@ -291,6 +292,7 @@ enum status lookup_table_load(const char *path, const struct lookup_shape *shape
 {
     uint8_t *text;
     size_t size;
+    CHECK(shape->field_count > 0 && shape->field_count <= LOOKUP_MAX_FIELDS);
     memset(ret_stat, 0, sizeof *ret_stat);
     struct stat stat;
     enum status status = file_read(path, shape->max_size, &text, &size, &stat, error);
