@@ -120,7 +120,7 @@ static void test_a_static_member_has_its_partitions_back_at_once(void **state)
 static void test_a_broker_that_dies_and_comes_back_is_waited_for(void **state)
 {
     (void)state;
-    run("broker-kill", (const char *[SETTINGS]){"RECORDS=200000", "RATE=10000", "KILLS=1", NULL});
+    run("broker-kill", (const char *[SETTINGS]){"RECORDS=120000", "RATE=10000", "KILLS=1", NULL});
 }
 
 static void test_signals_drain_or_say_that_they_did_not(void **state)
