@@ -32,30 +32,32 @@ struct config_step {
 
 struct config_stage {
     struct config_head head;
-    const char *name;             /* `name:`, or "decode", "enrich", "enrich-2" */
-    struct config_step *steps;    /* one for decode, several for enrich */
+    const char *name;          /* `name:`, or "decode", "enrich", "enrich-2" */
+    struct config_step *steps; /* one for decode, several for enrich */
     uint32_t step_count;
-    int64_t workers_min, workers_max; /* `workers: 4`, or {min, max}; default: min 1, max the CPUs that the cgroup allows */
+    /* `workers: 4`, or {min, max}; default: min 1, max the CPUs that the cgroup allows */
+    int64_t workers_min, workers_max;
     int64_t queue_records, queue_bytes; /* the queue before the stage; bytes 0: derived from memory */
 };
 
 struct config_store {
     struct config_head head;
-    const char *name;             /* `name:`, or the type's name, made unique */
+    const char *name; /* `name:`, or the type's name, made unique */
     const struct store_type *type;
     const void *config;
-    int64_t workers;              /* 1, more only with order: none */
+    int64_t workers; /* 1, more only with order: none */
     int64_t queue_records, queue_bytes;
-    int64_t flush_records, flush_bytes, flush_interval; /* `flush: {records, bytes, every}`; 0: the store's own default */
+    /* `flush: {records, bytes, every}`; 0: the store's own default */
+    int64_t flush_records, flush_bytes, flush_interval;
 };
 
 struct config_errors {
     struct config_head head;
-    int64_t retry_max;            /* attempts for a record that a stage answers RETRY */
-    int64_t backoff[2];           /* ns, least..most */
+    int64_t retry_max;  /* attempts for a record that a stage answers RETRY */
+    int64_t backoff[2]; /* ns, least..most */
     struct {
         struct config_head head;
-        const char *topic;        /* NULL: none: stop at a bad record */
+        const char *topic;            /* NULL: none: stop at a bad record */
         struct config_map properties; /* producer properties, strings */
     } dead_letter;
     int64_t restarts_max, restarts_window; /* restarts: {max: 5, within: 10m}: the supervisor's budget */
@@ -63,7 +65,7 @@ struct config_errors {
 
 struct config_admin {
     struct config_head head;
-    bool enabled;                 /* `admin: false` */
+    bool enabled; /* `admin: false` */
     const char *host;
     uint16_t port;
 };
@@ -77,13 +79,13 @@ struct config {
     const struct source_type *source_type;
     const void *source_config;
     const struct config_node *source_node;
-    struct config_stage *stages;  /* in order, without the stores */
+    struct config_stage *stages; /* in order, without the stores */
     uint32_t stage_count;
-    struct config_store *stores;  /* `- store:` once (a single one or a list) at the end */
+    struct config_store *stores; /* `- store:` once (a single one or a list) at the end */
     uint32_t store_count;
     struct config_errors errors;
-    int64_t shutdown;             /* ns */
-    int64_t watchdog;             /* ns without progress until it is an incident; `watchdog: 60s` */
+    int64_t shutdown; /* ns */
+    int64_t watchdog; /* ns without progress until it is an incident; `watchdog: 60s` */
     struct config_admin admin;
     /* log: {level: info, format: text|json} */
     int log_level;
@@ -91,8 +93,10 @@ struct config {
 };
 
 /* Reads and checks the file. NULL: see the report (which the caller frees in any case; it is made here). "-" is standard input. */
-const struct config *config_load(const char *file, const struct config_registry *registry, struct config_report **ret_report);
-const struct config *config_load_text(const char *name, const char *text, const struct config_registry *registry, struct config_report **ret_report);
+const struct config *config_load(const char *file, const struct config_registry *registry,
+                                 struct config_report **ret_report);
+const struct config *config_load_text(const char *name, const char *text, const struct config_registry *registry,
+                                      struct config_report **ret_report);
 void config_free(const struct config *config);
 /* The JSON Schema of the whole file, draft-07, one document. */
 void config_schema(const struct config_registry *registry, FILE *out);

@@ -45,7 +45,7 @@ static void write_source(const struct config_registry *registry, FILE *out)
     size_t count = 0;
     fputs("    \"source\": {\"type\": \"object\", \"description\": \"Where records come from.\", \"properties\": {",
           out);
-    for (; registry->sources[count] != NULL && count < KINDS_MAX; count++) {
+    for (; count < KINDS_MAX && registry->sources[count] != NULL; count++) {
         const struct source_type *type = registry->sources[count];
         names[count] = type->name;
         write_kind(type->name, type->help, type->config, count == 0, out);
@@ -60,7 +60,7 @@ static void write_store(const struct config_registry *registry, FILE *out)
     const char *names[KINDS_MAX];
     size_t count = 0;
     fputs("    \"store\": {\"type\": \"object\", \"description\": \"Where records go.\", \"properties\": {", out);
-    for (; registry->stores[count] != NULL && count < KINDS_MAX; count++) {
+    for (; count < KINDS_MAX && registry->stores[count] != NULL; count++) {
         const struct store_type *type = registry->stores[count];
         names[count] = type->name;
         write_kind(type->name, type->help, type->config, count == 0, out);
@@ -89,7 +89,7 @@ static void write_stage(const struct config_registry *registry, FILE *out)
     fputs("    \"stage\": {\"type\": \"object\", \"description\": \"A step on the way: decode, enrich or store.\", "
           "\"properties\": {",
           out);
-    for (; registry->decoders[count] != NULL && count < KINDS_MAX; count++) {
+    for (; count < KINDS_MAX && registry->decoders[count] != NULL; count++) {
         const struct stage_type *type = registry->decoders[count];
         names[count] = type->name;
         write_kind(type->name, type->help, type->config, count == 0, out);

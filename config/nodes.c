@@ -61,7 +61,7 @@ enum status nodes_unique(struct nodes *nodes, uint32_t own, struct config_report
     }
     for (uint32_t i = 0; i < count; i++)
         sorted[i] = &items[i];
-    qsort(sorted, count, sizeof *sorted, by_key);
+    qsort(sorted, count, sizeof(struct config_node *), by_key);
     for (uint32_t i = 1, first = 0; i < count; i++) {
         if (strcmp(sorted[i]->key, sorted[first]->key) != 0) {
             first = i;

@@ -20,7 +20,7 @@ bool source_parse(struct config_loader *loader, const struct config_registry *re
 {
     const char *names[STAGES_MAX + 1] = {NULL};
     struct choice choice;
-    for (uint32_t i = 0; registry->sources[i] != NULL && i < STAGES_MAX; i++)
+    for (uint32_t i = 0; i < STAGES_MAX && registry->sources[i] != NULL; i++)
         names[i] = registry->sources[i]->name;
     bool good = choose(loader, node, names, NULL, "the source", &choice);
     if (choice.kind < 0)
@@ -92,7 +92,7 @@ static bool parse_enrich(struct config_loader *loader, const struct stage_type *
                      found_words(node, found));
         return false;
     }
-    for (uint32_t i = 0; types[i] != NULL && i < STAGES_MAX; i++)
+    for (uint32_t i = 0; i < STAGES_MAX && types[i] != NULL; i++)
         names[i] = types[i]->name;
     stage->steps = config_loader_alloc(loader, node->count, sizeof *stage->steps);
     if (stage->steps == NULL)
@@ -150,7 +150,7 @@ static bool parse_stage(struct config_loader *loader, const struct config_regist
 {
     const char *kinds[STAGES_MAX + 3];
     uint32_t decoders = 0;
-    for (; registry->decoders[decoders] != NULL && decoders < STAGES_MAX; decoders++)
+    for (; decoders < STAGES_MAX && registry->decoders[decoders] != NULL; decoders++)
         kinds[decoders] = registry->decoders[decoders]->name;
     kinds[decoders] = "enrich";
     kinds[decoders + 1] = "store";

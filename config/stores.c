@@ -56,7 +56,7 @@ static bool parse_store(struct config_loader *loader, const struct config_regist
 {
     const char *names[STAGES_MAX + 1] = {NULL};
     struct choice choice;
-    for (uint32_t i = 0; registry->stores[i] != NULL && i < STAGES_MAX; i++)
+    for (uint32_t i = 0; i < STAGES_MAX && registry->stores[i] != NULL; i++)
         names[i] = registry->stores[i]->name;
     bool good = choose(loader, node, names, store_settings_field.table->fields, "a store", &choice);
     if (choice.kind < 0)

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "config/report.h"
+#include "processor/check.h"
 
 enum { FILE_MAX = 64 * 1024, ALL_MAX = 16 * 1024 * 1024, NAME_MAX_SIZE = 256 };
 
@@ -73,7 +74,8 @@ static char *read_small_file(const char *path, size_t *ret_size, const char **re
     }
     char *text = malloc(FILE_MAX + 1);
     size_t size = 0;
-    ssize_t got = text != NULL ? 1 : -1;
+    ssize_t got = 1;
+    CHECK(text != NULL);
     while (got > 0 && size <= FILE_MAX) {
         got = read(fd, text + size, FILE_MAX + 1 - size);
         if (got > 0)

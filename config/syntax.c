@@ -43,12 +43,13 @@ static const char *words_of(const char *problem)
 }
 
 /* A character that is no YAML text, at a byte offset. */
-static void report_reader(const yaml_parser_t *parser, const char *text, size_t size, struct config_report *report)
+static void report_reader(const yaml_parser_t *parser, const char *problem, const char *text, size_t size,
+                          struct config_report *report)
 {
     unsigned line, column;
     size_t offset = parser->problem_offset < size ? parser->problem_offset : size;
     excerpt_place(text, size, offset, &line, &column);
-    if (strncmp(parser->problem, "control characters", 18) == 0)
+    if (strncmp(problem, "control characters", 18) == 0)
         config_error_place(report, line, column, "expected text, found the control character 0x%02x",
                            (unsigned)parser->problem_value);
     else
@@ -93,7 +94,7 @@ void syntax_report(const yaml_parser_t *parser, const char *text, size_t size, s
     if (parser->error == YAML_MEMORY_ERROR) {
         config_error(report, NULL, "no memory");
     } else if (parser->error == YAML_READER_ERROR) {
-        report_reader(parser, text, size, report);
+        report_reader(parser, problem, text, size, report);
     } else if (has_bare("{{", text, size, line, column)) {
         config_error_place(report, line, column,
                            "a template needs quotes in YAML: expected \"{{...}}\" around the whole value");

@@ -106,7 +106,7 @@ static bool parse_map(struct config_loader *loader, const struct config_field *f
         return false;
     char *places = config_loader_alloc(loader, node->count, size);
     ret->keys = config_loader_alloc(loader, node->count, sizeof *ret->keys);
-    ret->nodes = config_loader_alloc(loader, node->count, sizeof *ret->nodes);
+    ret->nodes = config_loader_alloc(loader, node->count, sizeof(const struct config_node *));
     if (places == NULL || ret->keys == NULL || ret->nodes == NULL)
         return false;
     ret->values = places;

@@ -63,8 +63,8 @@ struct config_field {
     const char *name; /* NULL ends a table; ignored for list items and map values */
     const char *help; /* one sentence with units; goes into schema and docs */
     enum config_kind kind;
-    size_t offset;
     bool required;
+    size_t offset;
     const char *fallback;       /* default as it would be written in YAML (scalars only); NULL: zero */
     int64_t min, max;           /* INT, DURATION (ns), SIZE; max 0: no limit. LIST, MAP: least and most entries */
     const char *const *choices; /* ENUM, NULL-terminated */

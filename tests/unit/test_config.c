@@ -5,85 +5,32 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 #include <glob.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
 #include <cmocka.h>
 
 #include "cli/registry.h"
-#include "config/config.h"
 #include "config/cpus.h"
 #include "processor/clock.h"
 #include "processor/log.h"
-
-struct fixture {
-    const struct config *config;
-    struct config_report *report;
-    char *words;
-};
-
-static void finish(struct fixture *fixture)
-{
-    size_t size = 0;
-    FILE *out = open_memstream(&fixture->words, &size);
-    assert_non_null(out);
-    config_report_print(fixture->report, out, false);
-    assert_int_equal(fclose(out), 0);
-}
-
-static void load_text(struct fixture *fixture, const char *text)
-{
-    fixture->config = config_load_text("test.yaml", text, registry(), &fixture->report);
-    finish(fixture);
-}
-
-static void load_file(struct fixture *fixture, const char *file)
-{
-    fixture->config = config_load(file, registry(), &fixture->report);
-    finish(fixture);
-}
-
-static void end(struct fixture *fixture)
-{
-    config_free(fixture->config);
-    config_report_free(fixture->report);
-    free(fixture->words);
-}
-
-static void assert_good(const struct fixture *fixture)
-{
-    if (fixture->config == NULL)
-        fail_msg("expected a good config, found:\n%s", fixture->words);
-    assert_int_equal(config_report_errors(fixture->report), 0);
-}
-
-static const char *root(void)
-{
-    const char *folder = getenv("WEIR_ROOT");
-    return folder != NULL ? folder : ".";
-}
-
-/* What the examples want from the environment. */
-static int set_environment(void **state)
-{
-    (void)state;
-    unsetenv("KAFKA_BROKERS");
-    unsetenv("INSTANCE");
-    setenv("TOPIC", "logs", 1);
-    setenv("KAFKA_PASSWORD", "canary-of-the-environment", 1);
-    return 0;
-}
+#include "tests/support/load.h"
 
 static void find_examples(glob_t *found)
 {
     char pattern[512];
-    snprintf(pattern, sizeof pattern, "%s/config/examples/*.yaml", root());
+    snprintf(pattern, sizeof pattern, "%s/config/examples/*.yaml", load_root());
     assert_int_equal(glob(pattern, 0, NULL, found), 0);
-    snprintf(pattern, sizeof pattern, "%s/deploy/compose-*.yaml", root());
+    snprintf(pattern, sizeof pattern, "%s/deploy/compose-*.yaml", load_root());
     assert_int_equal(glob(pattern, GLOB_APPEND, NULL, found), 0);
     assert_true(found->gl_pathc >= 7);
 }
+
+/* What differs from a good file in one place each. %s: where it differs. */
+static const char SMALL[] = "service: s\n"
+                            "source: {kafka: {brokers: b, group: g, topics: [t]}}\n"
+                            "stages:\n"
+                            "  - decode: {}\n"
+                            "  - store: {stdout: {}}\n"
+                            "%s\n";
 
 static void every_example_loads_without_a_warning(void **state)
 {
@@ -91,11 +38,11 @@ static void every_example_loads_without_a_warning(void **state)
     glob_t found;
     find_examples(&found);
     for (size_t i = 0; i < found.gl_pathc; i++) {
-        struct fixture fixture;
-        load_file(&fixture, found.gl_pathv[i]);
-        assert_good(&fixture);
-        assert_string_equal(fixture.words, "");
-        end(&fixture);
+        struct loaded_config loaded;
+        load_file(&loaded, registry(), found.gl_pathv[i]);
+        load_assert_good(&loaded);
+        assert_string_equal(loaded.words, "");
+        load_fini(&loaded);
     }
     globfree(&found);
 }
@@ -106,7 +53,7 @@ static void every_example_begins_with_the_modeline_of_its_schema(void **state)
     static const char MODELINE[] = "# yaml-language-server: $schema=weir.schema.json\n";
     glob_t found;
     char pattern[512], line[128];
-    snprintf(pattern, sizeof pattern, "%s/config/examples/*.yaml", root());
+    snprintf(pattern, sizeof pattern, "%s/config/examples/*.yaml", load_root());
     assert_int_equal(glob(pattern, 0, NULL, &found), 0);
     for (size_t i = 0; i < found.gl_pathc; i++) {
         FILE *file = fopen(found.gl_pathv[i], "r");
@@ -121,13 +68,13 @@ static void every_example_begins_with_the_modeline_of_its_schema(void **state)
 static void the_example_of_the_design_says_what_it_says(void **state)
 {
     (void)state;
-    struct fixture fixture;
+    struct loaded_config loaded;
     char file[1024], folder[512];
-    snprintf(folder, sizeof folder, "%s/config/examples", root());
+    snprintf(folder, sizeof folder, "%s/config/examples", load_root());
     snprintf(file, sizeof file, "%s/orders-to-sqlite.yaml", folder);
-    load_file(&fixture, file);
-    assert_good(&fixture);
-    const struct config *config = fixture.config;
+    load_file(&loaded, registry(), file);
+    load_assert_good(&loaded);
+    const struct config *config = loaded.config;
     assert_string_equal(config->file, file);
     assert_string_equal(config->dir, folder);
     assert_string_equal(config->service, "orders");
@@ -168,129 +115,10 @@ static void the_example_of_the_design_says_what_it_says(void **state)
     assert_int_equal(config->admin.port, 8080);
     assert_int_equal(config->log_level, LOG_INFO);
     assert_false(config->log_json);
-    end(&fixture);
+    load_fini(&loaded);
 }
 
-/* -- the schema -- */
-
-static int run(const char *command)
-{
-    int code = system(command);
-    assert_true(WIFEXITED(code));
-    return WEXITSTATUS(code);
-}
-
-static void write_schema(char *path, size_t size)
-{
-    const char *folder = getenv("TMPDIR");
-    snprintf(path, size, "%s/weir-schema-XXXXXX", folder != NULL ? folder : "/tmp");
-    int fd = mkstemp(path);
-    assert_true(fd >= 0);
-    FILE *file = fdopen(fd, "w");
-    assert_non_null(file);
-    config_schema(registry(), file);
-    assert_int_equal(fclose(file), 0);
-}
-
-static void the_schema_is_one_and_every_example_fits(void **state)
-{
-    (void)state;
-    char schema[256], command[2048];
-    write_schema(schema, sizeof schema);
-    snprintf(command, sizeof command,
-             "python3 '%s/tests/support/validate.py' %s '%s'/config/examples/*.yaml '%s'/deploy/compose-*.yaml >&2",
-             root(), schema, root(), root());
-    assert_int_equal(run(command), 0);
-    unlink(schema);
-}
-
-/* What differs from a good file in one place each. %s: where it differs. */
-static const char SMALL[] = "service: s\n"
-                            "source: {kafka: {brokers: b, group: g, topics: [t]}}\n"
-                            "stages:\n"
-                            "  - decode: {}\n"
-                            "  - store: {stdout: {}}\n"
-                            "%s\n";
-
-static void write_text(const char *path, const char *text)
-{
-    FILE *file = fopen(path, "w");
-    assert_non_null(file);
-    fputs(text, file);
-    assert_int_equal(fclose(file), 0);
-}
-
-static void schema_and_parser_agree(void **state)
-{
-    (void)state;
-    static const struct {
-        const char *addition;
-        bool good;
-    } cases[] = {
-        {"", true},
-        {"shutdown: 5m", true},
-        {"shutdown: \"${WEIR_TEST_NONE:-5m}\"", true},
-        {"shutdown: 0", true},
-        {"shutdown: 5", false},
-        {"shutdown: 5 m", false},
-        {"memory: 64MiB", true},
-        {"memory: 67108864", true},
-        {"memory: 1024", false},
-        {"memory: 64M", false},
-        {"order: none", true},
-        {"order: key", false},
-        {"delivery: exactly_once", false},
-        {"admin: false", true},
-        {"admin: {listen: \"127.0.0.1:0\"}", true},
-        {"admin: {port: 1}", false},
-        {"admin: no-such", false},
-        {"log: {level: loud}", false},
-        {"errors: {retry: {max: 3, backoff: 1s..2s}}", true},
-        {"errors: {retry: {max: 0}}", false},
-        {"errors: {retry: {backoff: 1..2}}", false},
-        {"errors: {dead_letter: {}}", false},
-        {"errors: {dead_letter: {topic: d, properties: {linger.ms: 5}}}", true},
-        {"surprise: 1", false},
-    };
-    char folder[256], path[512], text[1024], schema[256], command[2048];
-    write_schema(schema, sizeof schema);
-    snprintf(folder, sizeof folder, "%.200s-files", schema);
-    assert_int_equal(mkdir(folder, 0700), 0);
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        struct fixture fixture;
-        snprintf(text, sizeof text, SMALL, cases[i].addition);
-        load_text(&fixture, text);
-        if ((fixture.config != NULL) != cases[i].good)
-            fail_msg("%s: expected it to be %s, found:\n%s", cases[i].addition, cases[i].good ? "good" : "wrong",
-                     fixture.words);
-        end(&fixture);
-        snprintf(path, sizeof path, "%s/%s-%zu.yaml", folder, cases[i].good ? "good" : "wrong", i);
-        write_text(path, text);
-    }
-    snprintf(command, sizeof command, "python3 '%s/tests/support/validate.py' %s %s/good-*.yaml >&2", root(), schema,
-             folder);
-    assert_int_equal(run(command), 0);
-    snprintf(command, sizeof command, "python3 '%s/tests/support/validate.py' --refuse %s %s/wrong-*.yaml >&2", root(),
-             schema, folder);
-    assert_int_equal(run(command), 0);
-    snprintf(command, sizeof command, "rm -r %s %s", folder, schema);
-    assert_int_equal(run(command), 0);
-}
-
-/* -- mistakes -- */
-
-static void assert_place(const struct fixture *fixture, const char *place)
-{
-    char line[512];
-    snprintf(line, sizeof line, "test.yaml:%s", place);
-    if (strstr(fixture->words, line) == NULL)
-        fail_msg("expected \"%s\", found:\n%s", line, fixture->words);
-}
-
-static void every_mistake_is_found_at_once_with_its_place(void **state)
-{
-    (void)state;
-    static const char TEXT[] = "service: orders\n"                                                        /* 1 */
+static const char MISTAKES[] = "service: orders\n"                                                        /* 1 */
                                "memory: 1MiB\n"                                                           /* 2 */
                                "order: key\n"                                                             /* 3 */
                                "delivery: exactly_once\n"                                                 /* 4 */
@@ -323,133 +151,53 @@ static void every_mistake_is_found_at_once_with_its_place(void **state)
                                "  dead_letter: {topik: x}\n"                                              /* 31 */
                                "service: again\n"                                                         /* 32 */
                                "admin: {listen: 8080}\n";                                                 /* 33 */
-    static const char *const places[] = {
-        "2:9: memory: expected a size of at least 16MiB, found \"1MiB\"",
-        "3:8: order: expected partition or none, found \"key\", which this version of weir does not offer",
-        "4:11: delivery: expected at_least_once, found \"exactly_once\", which this version of weir does not offer",
-        "5:1: topics: expected a key that is known here, found `topics`, which belongs under `source.kafka`",
-        "7:3: source.kafka: expected the key `group`, found none",
-        "8:5: source.kafka.brokrs: expected a key that is known here, found `brokrs`; did you mean `brokers`?",
-        "10:12: source.kafka.start: expected earliest or latest, found \"earlist\"; did you mean earliest?",
-        "11:18: source.kafka.properties.fetch.min.byte: ",
-        "11:58: source.kafka.properties.queued.min.messages: ",
-        "13:27: stages[0].decode.compression: ",
-        "15:19: stages[1].enrich[0].set.at: a template needs quotes in YAML: expected \"{{now}}\", found {{now}}",
-        "16:9: stages[1].enrich[1].filtr: expected a key that is known here, found `filtr`; did you mean `filter`?",
-        "17:45: stages[1].enrich[2].filter.drop_when.inn: ",
-        "18:28: stages[1].workers.max: expected at least `min` (5), found 4",
-        "19:5: stages[1].flush: expected a key that is known here, found `flush`, which belongs under `stages[].store`",
-        "22:15: stages[2].store.sqlite.path: expected the environment variable WEIR_TEST_NONE, which is not set",
-        "25:15: stages[2].store.sqlite.key[0]: expected one of the names in `columns`, found \"order_idd\"",
-        "28:5: stages[3].decode: expected nothing behind `store`, which is the last stage",
-        "30:20: errors.retry.backoff: expected two durations (100ms..30s), the smaller one first",
-        "31:17: errors.dead_letter.topik: expected a key that is known here, found `topik`; did you mean `topic`?",
-        "32:1: service: expected each key once, found `service` again (first in line 1)",
-        "33:17: admin.listen: expected address:port ",
-    };
-    struct fixture fixture;
+
+static const char *const PLACES[] = {
+    "2:9: memory: expected a size of at least 16MiB, found \"1MiB\"",
+    "3:8: order: expected partition or none, found \"key\", which this version of weir does not offer",
+    "4:11: delivery: expected at_least_once, found \"exactly_once\", which this version of weir does not offer",
+    "5:1: topics: expected a key that is known here, found `topics`, which belongs under `source.kafka`",
+    "7:3: source.kafka: expected the key `group`, found none",
+    "8:5: source.kafka.brokrs: expected a key that is known here, found `brokrs`; did you mean `brokers`?",
+    "10:12: source.kafka.start: expected earliest or latest, found \"earlist\"; did you mean earliest?",
+    "11:18: source.kafka.properties.fetch.min.byte: ",
+    "11:58: source.kafka.properties.queued.min.messages: ",
+    "13:27: stages[0].decode.compression: ",
+    "15:19: stages[1].enrich[0].set.at: a template needs quotes in YAML: expected \"{{now}}\", found {{now}}",
+    "16:9: stages[1].enrich[1].filtr: expected a key that is known here, found `filtr`; did you mean `filter`?",
+    "17:45: stages[1].enrich[2].filter.drop_when.inn: ",
+    "18:28: stages[1].workers.max: expected at least `min` (5), found 4",
+    "19:5: stages[1].flush: expected a key that is known here, found `flush`, which belongs under `stages[].store`",
+    "22:15: stages[2].store.sqlite.path: expected the environment variable WEIR_TEST_NONE, which is not set",
+    "25:15: stages[2].store.sqlite.key[0]: expected one of the names in `columns`, found \"order_idd\"",
+    "28:5: stages[3].decode: expected nothing behind `store`, which is the last stage",
+    "30:20: errors.retry.backoff: expected two durations (100ms..30s), the smaller one first",
+    "31:17: errors.dead_letter.topik: expected a key that is known here, found `topik`; did you mean `topic`?",
+    "32:1: service: expected each key once, found `service` again (first in line 1)",
+    "33:17: admin.listen: expected address:port ",
+};
+
+static void every_mistake_is_found_at_once_with_its_place(void **state)
+{
+    (void)state;
+    struct loaded_config loaded;
     unsetenv("WEIR_TEST_NONE");
-    load_text(&fixture, TEXT);
-    assert_null(fixture.config);
-    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++)
-        assert_place(&fixture, places[i]);
-    assert_place(&fixture, "15:"); /* the template in quotes has a column of its own choice */
-    end(&fixture);
-}
-
-static void refuse(const char *stages, const char *words)
-{
-    struct fixture fixture;
-    char text[2048];
-    snprintf(text, sizeof text, "service: s\nmemory: 64MiB\nsource: {kafka: {brokers: b, group: g, topics: [t]}}\n%s",
-             stages);
-    load_text(&fixture, text);
-    if (fixture.config != NULL || strstr(fixture.words, words) == NULL)
-        fail_msg("expected \"%s\" for:\n%s\nfound:\n%s", words, stages, fixture.words);
-    end(&fixture);
-}
-
-static void stages_have_a_closed_order(void **state)
-{
-    (void)state;
-    refuse("stages: []", "stages: expected a list of 1 to 64 stages");
-    refuse("stages: {decode: {}}", "stages: expected a list of 1 to 64 stages");
-    refuse("stages:\n  - decode: {}", "4:1: stages: expected a `store` as the last stage, found none");
-    refuse("stages:\n  - enrich: [set: {a: 1}]\n  - store: {stdout: {}}",
-           "5:5: stages[0].enrich: expected a `decode` before `enrich`");
-    refuse("stages:\n  - decode: {}\n  - decode: {}\n  - store: {stdout: {}}",
-           "6:5: stages[1].decode: expected one `decode`");
-    refuse("stages:\n  - store: {stdout: {}}\n  - store: {stdout: {}}", "expected one `store`, found another one");
-    refuse("stages:\n  - decode: {}\n    enrich: [set: {a: 1}]\n  - store: {stdout: {}}",
-           "6:5: stages[0].enrich: expected one of decode, enrich or store for a stage, found `enrich` beside `decode` "
-           "(is a `- ` missing?)");
-    refuse("stages:\n  - decod: {}\n  - store: {stdout: {}}", "did you mean `decode`?");
-    refuse("stages:\n  - lookup: {}\n  - store: {stdout: {}}",
-           "found `lookup`, which belongs under `stages[].enrich[]`");
-    refuse("stages:\n  - decode\n  - store: {stdout: {}}", "found \"decode\"; write {decode: {}}");
-    refuse("stages:\n  - decode: {}\n  - enrich: []\n  - store: {stdout: {}}", "expected a list of enrichers");
-    refuse("stages:\n  - store: stdout", "found \"stdout\"; write {stdout: {}}");
-    refuse("stages:\n  - store: []", "expected 1 to 32 stores, found none");
-    refuse("stages:\n  - store: {stdout: {}, file: {path: x}}", "found `file` beside `stdout`");
-}
-
-static void what_stands_beside_a_stage_is_checked(void **state)
-{
-    (void)state;
-    refuse("stages:\n  - store: {stdout: {}, workers: 2}",
-           "stages[0].store.workers: expected 1 worker with `order: partition`, found 2");
-    refuse("stages:\n  - store: {stdout: {}}\n    workers: 2",
-           "6:14: stages[0].workers: expected 1 worker with `order: partition`");
-    refuse("stages:\n  - decode: {}\n    workers: 0\n  - store: {stdout: {}}",
-           "expected an integer from 1 to 1024, found \"0\"");
-    refuse("stages:\n  - decode: {}\n    queue: {bytes: 65MiB}\n  - store: {stdout: {}}",
-           "stages[0].queue.bytes: expected at most the whole `memory` (64MiB), found 65MiB");
-    refuse("stages:\n  - decode: {}\n    name: a b\n  - store: {stdout: {}}",
-           "stages[0].name: expected a name of 1 to 64 letters");
-    refuse("stages:\n  - decode: {}\n    name: x\n  - store: {stdout: {}, name: x}",
-           "store.name: expected a name that no other stage or store has, found \"x\" again");
-    refuse("stages:\n  - store: [{stdout: {}}, {file: {path: x}}]\n    name: x",
-           "expected no `name` for several stores at once");
-    refuse("stages:\n  - store: {stdout: {}}\nerrors: {dead_letter: {topic: d, properties: {no.such: 1}}}",
-           "errors.dead_letter.properties.no.such");
-}
-
-static void names_are_made_unique(void **state)
-{
-    (void)state;
-    struct fixture fixture;
-    load_text(&fixture,
-              "service: s\norder: none\nsource: {kafka: {brokers: b, group: g, topics: [t]}}\n"
-              "stages:\n  - decode: {}\n  - enrich: {set: {a: 1}}\n  - enrich: {set: {b: 1}}\n    name: file\n"
-              "  - enrich: {set: {c: 1}}\n"
-              "  - store:\n      - file: {path: x}\n        workers: 3\n      - file: {path: y}\n        name: other\n"
-              "      - stdout: {}\n        flush: {records: 5}\n    workers: 2\n    flush: {every: 2s, bytes: 1MiB}\n");
-    assert_good(&fixture);
-    const struct config *config = fixture.config;
-    assert_string_equal(config->stages[1].name, "enrich");
-    assert_string_equal(config->stages[2].name, "file");
-    assert_string_equal(config->stages[3].name, "enrich-2");
-    assert_string_equal(config->stores[0].name, "file-2");
-    assert_string_equal(config->stores[1].name, "other");
-    assert_string_equal(config->stores[2].name, "stdout");
-    /* What stands beside `store` holds for all of its stores, but for those that say so themselves. */
-    assert_int_equal(config->stores[0].workers, 3);
-    assert_int_equal(config->stores[1].workers, 2);
-    assert_int_equal(config->stores[0].flush_interval, 2 * CLOCK_SECOND);
-    assert_int_equal(config->stores[0].flush_bytes, 1 << 20);
-    assert_int_equal(config->stores[2].flush_records, 5);
-    assert_int_equal(config->stores[2].flush_interval, 0);
-    end(&fixture);
+    load_text(&loaded, registry(), MISTAKES);
+    assert_null(loaded.config);
+    for (size_t i = 0; i < sizeof PLACES / sizeof PLACES[0]; i++)
+        load_assert_place(&loaded, PLACES[i]);
+    load_assert_place(&loaded, "15:"); /* the template in quotes has a column of its own choice */
+    load_fini(&loaded);
 }
 
 static void the_smallest_file_has_every_default(void **state)
 {
     (void)state;
-    struct fixture fixture;
-    load_text(&fixture,
+    struct loaded_config loaded;
+    load_text(&loaded, registry(),
               "service: s\nsource: {kafka: {brokers: b, group: g, topics: t}}\nstages:\n  - store: {stdout: }\n");
-    assert_good(&fixture);
-    const struct config *config = fixture.config;
+    load_assert_good(&loaded);
+    const struct config *config = loaded.config;
     assert_string_equal(config->dir, ".");
     assert_int_equal(config->stage_count, 0);
     assert_int_equal(config->memory, 256 << 20);
@@ -459,7 +207,7 @@ static void the_smallest_file_has_every_default(void **state)
     assert_int_equal(config->admin.port, 8080);
     assert_int_equal(config->stores[0].queue_records, 16384);
     assert_int_equal(config->stores[0].queue_bytes, 0);
-    end(&fixture);
+    load_fini(&loaded);
 }
 
 static void the_admin_port_takes_addresses(void **state)
@@ -473,23 +221,23 @@ static void the_admin_port_takes_addresses(void **state)
                                         "::1:80",         "127.0.0.1:x", "[127.0.0.1]:80"};
     char text[512], line[64];
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        struct fixture fixture;
+        struct loaded_config loaded;
         snprintf(line, sizeof line, "admin: {listen: %s}", cases[i].listen);
         snprintf(text, sizeof text, SMALL, line);
-        load_text(&fixture, text);
-        assert_good(&fixture);
-        assert_string_equal(fixture.config->admin.host, cases[i].host);
-        assert_int_equal(fixture.config->admin.port, cases[i].port);
-        end(&fixture);
+        load_text(&loaded, registry(), text);
+        load_assert_good(&loaded);
+        assert_string_equal(loaded.config->admin.host, cases[i].host);
+        assert_int_equal(loaded.config->admin.port, cases[i].port);
+        load_fini(&loaded);
     }
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
-        struct fixture fixture;
+        struct loaded_config loaded;
         snprintf(line, sizeof line, "admin: {listen: \"%s\"}", wrong[i]);
         snprintf(text, sizeof text, SMALL, line);
-        load_text(&fixture, text);
-        assert_null(fixture.config);
-        assert_place(&fixture, "6:17: admin.listen: expected address:port");
-        end(&fixture);
+        load_text(&loaded, registry(), text);
+        assert_null(loaded.config);
+        load_assert_place(&loaded, "6:17: admin.listen: expected address:port");
+        load_fini(&loaded);
     }
 }
 
@@ -509,18 +257,18 @@ static void no_secret_is_ever_printed(void **state)
         "{fetch.min.bytes: \"${KAFKA_PASSWORD}\"}", "{sasl.jaas.config: canary-jaas}"};
     for (size_t i = 0; i < sizeof sasl / sizeof sasl[0]; i++) {
         for (size_t j = 0; j < sizeof properties / sizeof properties[0]; j++) {
-            struct fixture fixture;
+            struct loaded_config loaded;
             char text[1024];
             snprintf(text, sizeof text,
                      "service: s\nsource:\n  kafka: {brokers: b, group: g, topics: [t], nosuch: 1, properties: %s, "
                      "sasl: %s}\n"
                      "stages:\n  - store: {stdout: {}}\n",
                      properties[j], i == 1 ? "{username: u, password: \"${KAFKA_PASSWORD}\", mechanism: X}" : sasl[i]);
-            load_text(&fixture, text);
-            assert_null(fixture.config);
-            if (strstr(fixture.words, "canary-") != NULL)
-                fail_msg("expected no secret, found it in:\n%s", fixture.words);
-            end(&fixture);
+            load_text(&loaded, registry(), text);
+            assert_null(loaded.config);
+            if (strstr(loaded.words, "canary-") != NULL)
+                fail_msg("expected no secret, found it in:\n%s", loaded.words);
+            load_fini(&loaded);
         }
     }
 }
@@ -540,31 +288,31 @@ static void hostile_files_end_in_a_message(void **state)
          "expected at most 10000 values out of aliases"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        struct fixture fixture;
-        load_text(&fixture, cases[i].text);
-        assert_null(fixture.config);
-        if (strstr(fixture.words, cases[i].words) == NULL)
-            fail_msg("expected \"%s\", found:\n%s", cases[i].words, fixture.words);
-        end(&fixture);
+        struct loaded_config loaded;
+        load_text(&loaded, registry(), cases[i].text);
+        assert_null(loaded.config);
+        if (strstr(loaded.words, cases[i].words) == NULL)
+            fail_msg("expected \"%s\", found:\n%s", cases[i].words, loaded.words);
+        load_fini(&loaded);
     }
 }
 
 static void files_that_can_not_be_read_are_named(void **state)
 {
     (void)state;
-    struct fixture fixture;
-    load_file(&fixture, "/nowhere/weir.yaml");
-    assert_null(fixture.config);
-    assert_string_equal(fixture.words, "/nowhere/weir.yaml: expected a readable file: No such file or directory\n");
-    end(&fixture);
-    load_file(&fixture, "/tmp");
-    assert_null(fixture.config);
-    assert_string_equal(fixture.words, "/tmp: expected a readable file: Is a directory\n");
-    end(&fixture);
-    load_file(&fixture, "/dev/zero");
-    assert_null(fixture.config);
-    assert_string_equal(fixture.words, "/dev/zero: expected a file of at most 1 MiB, found a larger one\n");
-    end(&fixture);
+    struct loaded_config loaded;
+    load_file(&loaded, registry(), "/nowhere/weir.yaml");
+    assert_null(loaded.config);
+    assert_string_equal(loaded.words, "/nowhere/weir.yaml: expected a readable file: No such file or directory\n");
+    load_fini(&loaded);
+    load_file(&loaded, registry(), "/tmp");
+    assert_null(loaded.config);
+    assert_string_equal(loaded.words, "/tmp: expected a readable file: Is a directory\n");
+    load_fini(&loaded);
+    load_file(&loaded, registry(), "/dev/zero");
+    assert_null(loaded.config);
+    assert_string_equal(loaded.words, "/dev/zero: expected a file of at most 1 MiB, found a larger one\n");
+    load_fini(&loaded);
 }
 
 static void cgroup_quotas_are_rounded_up_to_cpus(void **state)
@@ -586,12 +334,7 @@ int main(void)
         cmocka_unit_test(every_example_loads_without_a_warning),
         cmocka_unit_test(every_example_begins_with_the_modeline_of_its_schema),
         cmocka_unit_test(the_example_of_the_design_says_what_it_says),
-        cmocka_unit_test(the_schema_is_one_and_every_example_fits),
-        cmocka_unit_test(schema_and_parser_agree),
         cmocka_unit_test(every_mistake_is_found_at_once_with_its_place),
-        cmocka_unit_test(stages_have_a_closed_order),
-        cmocka_unit_test(what_stands_beside_a_stage_is_checked),
-        cmocka_unit_test(names_are_made_unique),
         cmocka_unit_test(the_smallest_file_has_every_default),
         cmocka_unit_test(the_admin_port_takes_addresses),
         cmocka_unit_test(no_secret_is_ever_printed),
@@ -599,5 +342,5 @@ int main(void)
         cmocka_unit_test(files_that_can_not_be_read_are_named),
         cmocka_unit_test(cgroup_quotas_are_rounded_up_to_cpus),
     };
-    return cmocka_run_group_tests(tests, set_environment, NULL);
+    return cmocka_run_group_tests(tests, load_environment, NULL);
 }
