@@ -240,7 +240,7 @@ void log_write(enum log_level level, const char *part, const char *format, ...)
         va_end(args);
         bool new;
         struct place *place = find_place_locked(format, part, now, &new);
-        if (!new &&now - place->said_at < QUIET) {
+        if (level != LOG_DEBUG && !new &&now - place->said_at < QUIET) {
             keep_locked(place, level, clock_wall_ms(), text);
         } else {
             place->said_at = now;

@@ -3,7 +3,7 @@
  * intake and connectors' own callbacks log.
  *
  * Rate limit: one line a second for each call place (the format's pointer and the part). What comes sooner is kept back, the newest of it is said when the second is
- * over (by the next line of whatever place, log_tick or log_flush), with how many more there were.
+ * over (by the next line of whatever place, log_tick or log_flush), with how many more there were. Debug lines are all said: who asks for them wants each.
  * Threads: all functions from any thread; not from a signal handler.
  */
 #ifndef WEIR_PROCESSOR_LOG_H
