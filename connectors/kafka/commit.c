@@ -7,14 +7,16 @@
 
 #define SLICE (50 * CLOCK_MS)
 
-/* Behind the last record there may be control records and gaps of compaction: when all is settled up to there, the end itself is committed, so that
- * the lag that others see is 0. */
+/* Behind the last record there may be control records, gaps of compaction, lost ranges: when all that was pushed is settled, the position itself is committed, so that
+ * the lag that others see is 0, and what is lost is lost once. */
 static int64_t committable(const struct kafka_partition *partition)
 {
-    int64_t offset = partition->intake != NULL ? intake_committable(partition->intake) : -1;
-    if (offset >= 0 && offset == partition->pushed && partition->eof > offset && partition->position >= partition->eof)
-        return partition->eof;
-    return offset;
+    const struct kafka_hand *hand = &partition->source->hand;
+    if (partition->intake == NULL)
+        return -1;
+    int64_t offset = intake_committable(partition->intake);
+    bool all_settled = offset == partition->pushed && (hand->partition != partition || hand->batch == NULL);
+    return all_settled && partition->position > offset ? partition->position : offset;
 }
 
 static void list_add(rd_kafka_topic_partition_list_t *list, const struct kafka_partition *partition, int64_t offset)

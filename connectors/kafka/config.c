@@ -127,7 +127,9 @@ static enum status set_own(rd_kafka_conf_t *conf, const struct kafka_source_conf
         {"group.id", config->group},
         {"group.instance.id", config->instance},
         {"group.protocol", protocol_names[config->protocol]},
-        {"auto.offset.reset", start_names[config->start]},
+        /* Only for a position that the log does not have: back to what there is, as a duplicate beats a loss. Where a new group starts is settled
+         * when a partition is assigned. */
+        {"auto.offset.reset", "earliest"},
         {"enable.auto.commit", "true"},
         {"enable.auto.offset.store", "false"},
         {"enable.partition.eof", "true"},

@@ -105,8 +105,11 @@ void kafka_corrupt_begin(struct kafka_partition *partition, int64_t base, const 
 bool kafka_corrupt_answer(struct kafka_partition *partition, int64_t offset)
 {
     struct kafka_search *search = &partition->search;
-    if (offset < search->at)
+    if (offset < search->at) {
+        /* librdkafka strayed to the log's beginning, as it does after a wrong checksum. */
+        ask(partition, search->at);
         return false;
+    }
     search->good = search->at;
     return go_on(partition);
 }

@@ -5,6 +5,8 @@
 #include "connectors/kafka/source.h"
 #include "processor/log.h"
 
+enum { QUERY_MS = 5000 };
+
 /* From a thread of librdkafka, under the lock of the queue: no call into librdkafka from here. */
 static void on_ready(rd_kafka_t *rk, void *opaque)
 {
@@ -49,7 +51,7 @@ struct kafka_partition *kafka_partition_new(struct kafka_source *source, const c
         .position = next,
         .eof = -1,
         .pushed = -1,
-        .stored = -1,
+        .stored = next,
         .average = 256,
     };
     for (unsigned i = 0; i < KAFKA_EPOCHS; i++)
@@ -179,29 +181,42 @@ static bool look_at_gap(struct kafka_partition *partition, int64_t offset)
     return offset <= low || !kafka_partition_seek(partition, low);
 }
 
-/* The offset is before the position, though librdkafka was not asked to go back: it found the position behind the log's end. The topic was truncated or made anew, its
- * offsets begin again, which is a new epoch for the ledger, from the first offset that there is: a duplicate beats a loss. False: we went back to that. */
+static void begin_again(struct kafka_partition *partition, int64_t offset)
+{
+    struct kafka_source *source = partition->source;
+    (void)intake_settle(source->intake, partition->intake, source->context, clock_now() + 5 * CLOCK_SECOND);
+    intake_revoke(partition->intake);
+    partition->intake = intake_assign(source->intake, partition->topic, partition->id, offset);
+    partition->pushed = partition->stored = partition->eof = -1;
+    partition->position = offset;
+    if (partition->intake == NULL) {
+        kafka_source_fail(source, ERROR_TRANSIENT, "out of memory");
+        return;
+    }
+    kafka_commit_back(partition, offset);
+    kafka_end_forget(partition);
+}
+
+/* The offset is before the position: librdkafka went back to the log's beginning without being asked (auto.offset.reset). Either the position is behind the log's end: the
+ * topic was truncated or made anew, its offsets begin again, which is a new epoch for the ledger. Or librdkafka strayed, as it does after a wrong checksum: then we go
+ * on where we are. True: the message is the first of the new epoch. */
 static bool look_at_step_back(struct kafka_partition *partition, int64_t offset)
 {
     struct kafka_source *source = partition->source;
-    int64_t high, low = known_low(partition, &high);
-    int64_t to = low >= 0 && low < offset ? low : offset;
-    log_warn(
-        source->client.part,
-        "%s/%d went back from offset %lld to %lld: the topic was truncated or made anew; going on from offset %lld",
-        partition->topic, (int)partition->id, (long long)partition->position, (long long)offset, (long long)to);
-    (void)intake_settle(source->intake, partition->intake, source->context, clock_now() + 5 * CLOCK_SECOND);
-    intake_revoke(partition->intake);
-    partition->intake = intake_assign(source->intake, partition->topic, partition->id, to);
-    partition->pushed = partition->stored = partition->eof = -1;
-    partition->position = to;
-    if (partition->intake == NULL) {
-        kafka_source_fail(source, ERROR_TRANSIENT, "out of memory");
+    int64_t low = -1, high = -1;
+    rd_kafka_resp_err_t err = rd_kafka_query_watermark_offsets(source->client.rk, partition->topic, partition->id, &low,
+                                                               &high, QUERY_MS);
+    if (err != RD_KAFKA_RESP_ERR_NO_ERROR || high >= partition->position) {
+        (void)kafka_partition_seek(partition, partition->position);
         return false;
     }
-    kafka_commit_back(partition, to);
-    kafka_end_forget(partition);
-    return to == offset || !kafka_partition_seek(partition, to);
+    int64_t to = low < offset ? low : offset;
+    log_warn(source->client.part,
+             "%s/%d: offset %lld comes next, and the end is %lld: the topic was truncated or made anew; going on from "
+             "offset %lld",
+             partition->topic, (int)partition->id, (long long)partition->position, (long long)high, (long long)to);
+    begin_again(partition, to);
+    return !source->stopped && (to == offset || !kafka_partition_seek(partition, to));
 }
 
 static void on_end(struct kafka_partition *partition, int64_t end)

@@ -31,24 +31,31 @@ static void check(struct kafka_source *source, const char *what, rd_kafka_resp_e
         log_error(source->client.part, "%s: %s", what, rd_kafka_err2str(err));
 }
 
-/* Sets the offsets of the list to those committed, where there are any. librdkafka would look for them itself, but would not tell us: whether retention took
- * records away while nobody consumed shows only to who knows where we had been. */
-static void find_committed(struct kafka_source *source, rd_kafka_topic_partition_list_t *list)
+/* Sets where each partition of the list starts: at the committed offset, where there is one. librdkafka would look for it itself, but would not tell us; and whether
+ * retention took records away while nobody consumed shows only to who knows where we had been. */
+static void find_starts(struct kafka_source *source, rd_kafka_topic_partition_list_t *list)
 {
-    if (list->cnt == 0)
-        return;
+    bool latest = source->config->start == KAFKA_START_LATEST;
     rd_kafka_topic_partition_list_t *committed = rd_kafka_topic_partition_list_copy(list);
-    rd_kafka_resp_err_t err = rd_kafka_committed(source->client.rk, committed, COMMITTED_MS);
-    for (int i = 0; err == RD_KAFKA_RESP_ERR_NO_ERROR && i < committed->cnt; i++) {
+    rd_kafka_resp_err_t err = RD_KAFKA_RESP_ERR_NO_ERROR;
+    if (list->cnt > 0)
+        err = rd_kafka_committed(source->client.rk, committed, COMMITTED_MS);
+    for (int i = 0; i < committed->cnt; i++) {
         const rd_kafka_topic_partition_t *from = &committed->elems[i];
         rd_kafka_topic_partition_t *to = &list->elems[i];
-        if (from->err != RD_KAFKA_RESP_ERR_NO_ERROR || from->offset < 0)
-            continue;
+        if (err == RD_KAFKA_RESP_ERR_NO_ERROR && from->err != RD_KAFKA_RESP_ERR_NO_ERROR)
+            err = from->err;
+        if (err != RD_KAFKA_RESP_ERR_NO_ERROR)
+            break;
         to->offset = from->offset;
-        rd_kafka_topic_partition_set_leader_epoch(to, rd_kafka_topic_partition_get_leader_epoch(from));
+        if (from->offset >= 0)
+            rd_kafka_topic_partition_set_leader_epoch(to, rd_kafka_topic_partition_get_leader_epoch(from));
+        else
+            to->offset = latest ? RD_KAFKA_OFFSET_END : RD_KAFKA_OFFSET_BEGINNING;
     }
     if (err != RD_KAFKA_RESP_ERR_NO_ERROR)
-        log_warn(source->client.part, "could not ask for the committed offsets: %s", rd_kafka_err2str(err));
+        kafka_source_fail(source, ERROR_TRANSIENT, "could not ask for the committed offsets: %s",
+                          rd_kafka_err2str(err));
     rd_kafka_topic_partition_list_destroy(committed);
 }
 
@@ -81,7 +88,7 @@ static void assign(struct kafka_source *source, rd_kafka_topic_partition_list_t 
 {
     rd_kafka_t *rk = source->client.rk;
     if (!source->leaving) {
-        find_committed(source, list);
+        find_starts(source, list);
         add_partitions(source, list);
     }
     if (cooperative(rk))

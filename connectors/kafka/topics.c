@@ -39,21 +39,22 @@ static void look_for_name(struct look *look, const char *topic)
 {
     const struct rd_kafka_metadata *metadata = NULL;
     rd_kafka_topic_t *rkt = rd_kafka_topic_new(look->client->rk, topic, NULL);
-    rd_kafka_resp_err_t err = rkt != NULL ? rd_kafka_metadata(look->client->rk, 0, rkt, &metadata, ANSWER_MS)
-                                          : RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION;
-    if (err == RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION) {
-        note_missing(look, topic, err);
-    } else if (err != RD_KAFKA_RESP_ERR_NO_ERROR) {
-        look->err = err;
-    } else if (metadata->topic_cnt != 1 || metadata->topics[0].partition_cnt == 0) {
-        note_missing(look, topic, metadata->topic_cnt == 1 ? metadata->topics[0].err : RD_KAFKA_RESP_ERR_NO_ERROR);
-    } else {
-        look->partitions += (unsigned)metadata->topics[0].partition_cnt;
+    if (rkt == NULL) {
+        note_missing(look, topic, RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION);
+        return;
     }
+    rd_kafka_resp_err_t err = rd_kafka_metadata(look->client->rk, 0, rkt, &metadata, ANSWER_MS);
+    const struct rd_kafka_metadata_topic *found = metadata != NULL && metadata->topic_cnt == 1 ? &metadata->topics[0]
+                                                                                               : NULL;
+    if (err != RD_KAFKA_RESP_ERR_NO_ERROR)
+        look->err = err;
+    else if (found == NULL || found->err != RD_KAFKA_RESP_ERR_NO_ERROR || found->partition_cnt == 0)
+        note_missing(look, topic, found != NULL ? found->err : RD_KAFKA_RESP_ERR_NO_ERROR);
+    else
+        look->partitions += (unsigned)found->partition_cnt;
     if (metadata != NULL)
         rd_kafka_metadata_destroy(metadata);
-    if (rkt != NULL)
-        rd_kafka_topic_destroy(rkt);
+    rd_kafka_topic_destroy(rkt);
 }
 
 static void look_for_pattern(struct look *look, const char *pattern)

@@ -1,0 +1,128 @@
+/* Past batches that can't be read: see connectors/kafka/corrupt.c. The mock cluster takes them without a look; a real broker does not. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <string.h>
+
+#include "tests/support/kafka_running.h"
+#include "tests/support/mock.h"
+#include "tests/support/running.h"
+
+#define ORDERS "group: g\ntopics: orders\n"
+
+struct corrupt {
+    struct mock mock;
+    struct kafka_running running;
+};
+
+static void begin(struct corrupt *corrupt, const char *yaml)
+{
+    mock_init(&corrupt->mock);
+    mock_topic(&corrupt->mock, "orders", 1);
+    kafka_running_init(&corrupt->running, corrupt->mock.brokers, yaml);
+}
+
+static void end(struct corrupt *corrupt)
+{
+    kafka_running_fini(&corrupt->running);
+    mock_fini(&corrupt->mock);
+}
+
+/* Runs to the end: all but [from, to) is stored once, that is counted as lost, and the end is committed. */
+static void assert_skips(struct corrupt *corrupt, int64_t from, int64_t to, int64_t last)
+{
+    struct kafka_running *running = &corrupt->running;
+    assert_int_equal(kafka_running_run(running), STATUS_OK);
+    for (int64_t offset = 0; offset < last; offset++)
+        assert_int_equal(memory_store_times(running->store, 0, offset), offset < from || offset >= to);
+    assert_int_equal(kafka_running_metric(running, METRIC_COUNTER, "weir_lost_offsets_total", NULL), to - from);
+    assert_int_equal(mock_committed(&corrupt->mock, "g", "orders", 0), last);
+}
+
+static void skips(enum mock_broken how)
+{
+    struct corrupt corrupt;
+    begin(&corrupt, ORDERS);
+    mock_produce(&corrupt.mock, "orders", 0, 10);
+    assert_int_equal(mock_produce_broken(&corrupt.mock, "orders", 0, 23, how), 10);
+    mock_produce(&corrupt.mock, "orders", 0, 10);
+    assert_skips(&corrupt, 10, 33, 43);
+    end(&corrupt);
+}
+
+static void a_batch_that_can_not_be_decompressed_is_skipped_and_no_good_record_with_it(void **state)
+{
+    (void)state;
+    skips(MOCK_BAD_ZSTD);
+}
+
+static void a_batch_with_a_wrong_checksum_is_skipped_and_no_good_record_with_it(void **state)
+{
+    (void)state;
+    skips(MOCK_BAD_CRC);
+}
+
+static void broken_batches_next_to_each_other_are_skipped(void **state)
+{
+    (void)state;
+    struct corrupt corrupt;
+    begin(&corrupt, ORDERS);
+    mock_produce(&corrupt.mock, "orders", 0, 3);
+    mock_produce_broken(&corrupt.mock, "orders", 0, 1, MOCK_BAD_ZSTD);
+    mock_produce_broken(&corrupt.mock, "orders", 0, 7, MOCK_BAD_CRC);
+    mock_produce_broken(&corrupt.mock, "orders", 0, 4, MOCK_BAD_ZSTD);
+    mock_produce(&corrupt.mock, "orders", 0, 2);
+    assert_skips(&corrupt, 3, 15, 17);
+    end(&corrupt);
+}
+
+static void a_broken_batch_at_the_beginning_is_skipped(void **state)
+{
+    (void)state;
+    struct corrupt corrupt;
+    begin(&corrupt, ORDERS);
+    mock_produce_broken(&corrupt.mock, "orders", 0, 5, MOCK_BAD_CRC);
+    mock_produce(&corrupt.mock, "orders", 0, 5);
+    assert_skips(&corrupt, 0, 5, 10);
+    end(&corrupt);
+}
+
+static void a_broken_batch_at_the_end_is_skipped(void **state)
+{
+    (void)state;
+    struct corrupt corrupt;
+    begin(&corrupt, ORDERS);
+    mock_produce(&corrupt.mock, "orders", 0, 5);
+    mock_produce_broken(&corrupt.mock, "orders", 0, 6, MOCK_BAD_ZSTD);
+    assert_skips(&corrupt, 5, 11, 11);
+    end(&corrupt);
+}
+
+static void on_corrupt_stop_ends_the_service_and_commits_what_came_before(void **state)
+{
+    (void)state;
+    struct corrupt corrupt;
+    begin(&corrupt, ORDERS "on_corrupt: stop\n");
+    mock_produce(&corrupt.mock, "orders", 0, 10);
+    mock_produce_broken(&corrupt.mock, "orders", 0, 23, MOCK_BAD_ZSTD);
+    mock_produce(&corrupt.mock, "orders", 0, 10);
+    assert_int_equal(kafka_running_run(&corrupt.running), STATUS_FAILED);
+    assert_int_equal(corrupt.running.error.class, ERROR_FATAL);
+    assert_non_null(strstr(corrupt.running.error.text, "orders/0: the batch at offset 10"));
+    end(&corrupt);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_batch_that_can_not_be_decompressed_is_skipped_and_no_good_record_with_it),
+        cmocka_unit_test(a_batch_with_a_wrong_checksum_is_skipped_and_no_good_record_with_it),
+        cmocka_unit_test(broken_batches_next_to_each_other_are_skipped),
+        cmocka_unit_test(a_broken_batch_at_the_beginning_is_skipped),
+        cmocka_unit_test(a_broken_batch_at_the_end_is_skipped),
+        cmocka_unit_test(on_corrupt_stop_ends_the_service_and_commits_what_came_before),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
