@@ -116,7 +116,7 @@ const char *unknown_field(struct config_loader *loader, const struct config_node
 {
     const char *names[NAMES_MAX + 1];
     size_t count = 0;
-    while (fields[count].name != NULL && count < NAMES_MAX) {
+    while (count < NAMES_MAX && fields[count].name != NULL) {
         names[count] = fields[count].name;
         count++;
     }
