@@ -125,8 +125,8 @@ prepare() {
     "$produce" --brokers "$broker" --topic "$topic" --partitions $partitions --records 0 >/dev/null || fail "no topic"
 }
 
-lag() { # what the group has not committed, over all partitions
-    "$read_topic" offsets "$broker" "$topic" "$group" | awk '{n += $4} END {print n + 0}'
+lag() { # what the group has not committed, over all partitions; -1 when that could not be told
+    "$read_topic" offsets "$broker" "$topic" "$group" | awk -v partitions=$partitions '{n += $4} END {print NR == partitions ? n + 0 : -1}'
 }
 
 lag_is_zero() {

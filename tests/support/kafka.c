@@ -87,14 +87,29 @@ void kafka_ends(rd_kafka_t *rk, const char *topic, int32_t partition, int64_t *r
         kafka_die("%s/%d: no offsets: %s", topic, (int)partition, rd_kafka_err2str(err));
 }
 
+/* Right after a start the broker has not loaded its groups yet, and says so in one of these ways. */
+static bool is_passing(rd_kafka_resp_err_t err)
+{
+    return err == RD_KAFKA_RESP_ERR_NOT_COORDINATOR || err == RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE ||
+           err == RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS || err == RD_KAFKA_RESP_ERR__TIMED_OUT ||
+           err == RD_KAFKA_RESP_ERR__TRANSPORT || err == RD_KAFKA_RESP_ERR__WAIT_COORD;
+}
+
 int64_t kafka_committed(rd_kafka_t *rk, const char *topic, int32_t partition)
 {
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_resp_err_t err;
     rd_kafka_topic_partition_list_add(list, topic, partition);
-    rd_kafka_resp_err_t err = rd_kafka_committed(rk, list, KAFKA_WAIT_MS);
-    if (err || list->elems[0].err)
-        kafka_die("%s/%d: no committed offset: %s", topic, (int)partition,
-                  rd_kafka_err2str(err ? err : list->elems[0].err));
+    for (double until = now() + KAFKA_WAIT_MS / 1e3;;) {
+        err = rd_kafka_committed(rk, list, KAFKA_WAIT_MS);
+        if (!err)
+            err = list->elems[0].err;
+        if (!is_passing(err) || now() > until)
+            break;
+        nanosleep(&(struct timespec){.tv_nsec = 50000000}, NULL);
+    }
+    if (err)
+        kafka_die("%s/%d: no committed offset: %s", topic, (int)partition, rd_kafka_err2str(err));
     int64_t offset = list->elems[0].offset;
     rd_kafka_topic_partition_list_destroy(list);
     return offset < 0 ? -1 : offset;
