@@ -46,7 +46,7 @@ TOOLS    := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/bench/*.c tests/chaos/*.c
 TESTS    := $(UNIT) $(PIPELINE) $(INTEGRATION) $(TOOLS)
 TEST_OBJS := $(TESTS:$(BUILD)/%=$(BUILD)/obj/%.o) $(SUPPORT_OBJS)
 
-.PHONY: all demo test unit pipeline integration bench gate soak asan tsan lint fmt install uninstall clean distclean help deps \
+.PHONY: all demo test unit pipeline integration bench gate soak asan tsan lint fmt docs install uninstall clean distclean help deps \
         deps-test FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -147,6 +147,10 @@ fmt:
 	@scripts/deps.sh lint
 	@scripts/lint.sh --fix
 
+# The reference of all keys, out of the tables that config is parsed by.
+docs: all
+	@$(BUILD)/weir schema | scripts/reference.py docs/configuration.md
+
 # ---- the rest ----------------------------------------------------------------------------------------------------------
 demo: all
 	@$(BUILD)/weir demo --records $(RECORDS)
@@ -175,5 +179,6 @@ help:
 	@echo 'make bench       CPU per record on a real broker; make gate: instructions per record against the baseline'
 	@echo 'make soak        the long tests: kills, blocked store, rebalances'
 	@echo 'make lint fmt    check, or repair, layout; lint also runs static analysis and the rules on folders and sizes'
+	@echo 'make docs        write the reference in docs/configuration.md anew'
 	@echo 'make install     to DESTDIR and PREFIX ($(PREFIX)); uninstall takes it away'
 	@echo 'make clean       remove what was compiled; distclean also the dependencies in $(DEPS)'

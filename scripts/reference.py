@@ -117,7 +117,7 @@ def main():
         sys.exit(f"reference: {path} lacks its marks")
     new = f"{head}{BEGIN}\n{Reference(json.load(sys.stdin)).text()}\n{END}{tail}"
     if check and new != text:
-        sys.exit(f"reference: {path} is not what `weir schema | scripts/reference.py {path}` makes of it")
+        sys.exit(f"reference: {path} is not up to date: `make docs` writes it")
     if not check:
         with open(path, "w", encoding="utf-8") as file:
             file.write(new)
