@@ -39,6 +39,7 @@ struct demo_cluster {
     void (*done)(void *arg);
     void *done_arg;
     int64_t feeder_cpu;
+    rd_kafka_resp_err_t failure; /* the feeder's: an order can't be produced */
 };
 
 /* -- the cluster -- */
@@ -48,20 +49,32 @@ static void say_nothing(const rd_kafka_t *client, int level, const char *fac, co
     (void)client, (void)level, (void)fac, (void)text;
 }
 
-static rd_kafka_t *new_client(struct error *error)
+/* Only of what could not be delivered (delivery.report.only.error). */
+static void note_delivery(rd_kafka_t *client, const rd_kafka_message_t *message, void *opaque)
+{
+    struct demo_cluster *cluster = opaque;
+    (void)client;
+    cluster->failure = message->err;
+}
+
+/* Idempotent, and for as long as it takes: each order is to be there exactly once. */
+static rd_kafka_t *new_client(struct demo_cluster *cluster, struct error *error)
 {
     static const char *const SETTINGS[][2] = {
         {"test.mock.num.brokers", "1"},
+        {"client.id", "weir-demo-feeder"},
+        {"enable.idempotence", "true"},
+        {"message.timeout.ms", "0"},
         {"linger.ms", "5"},
         {"batch.size", "262144"},
         {"queue.buffering.max.messages", "200000"},
-        {"acks", "1"},
-        {"message.timeout.ms", "60000"},
-        {"client.id", "weir-demo-feeder"},
+        {"delivery.report.only.error", "true"},
     };
     char text[256];
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
     rd_kafka_conf_set_log_cb(conf, say_nothing);
+    rd_kafka_conf_set_dr_msg_cb(conf, note_delivery);
+    rd_kafka_conf_set_opaque(conf, cluster);
     for (size_t i = 0; i < sizeof SETTINGS / sizeof SETTINGS[0]; i++)
         CHECK(rd_kafka_conf_set(conf, SETTINGS[i][0], SETTINGS[i][1], text, sizeof text) == RD_KAFKA_CONF_OK);
     rd_kafka_t *client = rd_kafka_new(RD_KAFKA_PRODUCER, conf, text, sizeof text);
@@ -104,7 +117,7 @@ struct demo_cluster *demo_cluster_new(struct error *error)
         return NULL;
     }
     cluster->context = context_new(NULL, CLOCK_NEVER);
-    cluster->client = cluster->context != NULL ? new_client(error) : NULL;
+    cluster->client = cluster->context != NULL ? new_client(cluster, error) : NULL;
     if (cluster->client == NULL) {
         demo_cluster_free(cluster);
         return NULL;
@@ -163,15 +176,20 @@ static void pack(struct parcel *parcel, uint64_t number)
         parcel->largest = parcel->size;
 }
 
+/* A little, and looks what became of what was produced before. */
+static enum status rest(struct demo_cluster *cluster)
+{
+    rd_kafka_poll(cluster->client, 0);
+    return cluster->failure != RD_KAFKA_RESP_ERR_NO_ERROR ? STATUS_FAILED : context_sleep(cluster->context, WAIT);
+}
+
 /* Until the order of this number fits into what the mock keeps. */
 static enum status wait_for_room(struct demo_cluster *cluster, const struct parcel *parcel, uint64_t number)
 {
     uint64_t window = WINDOW_BYTES / (parcel->largest + sizeof parcel->order.id + RECORD_OVERHEAD);
     enum status status = context_status(cluster->context);
-    while (status == STATUS_OK && number >= (uint64_t)metric_get(cluster->consumed) + window) {
-        rd_kafka_poll(cluster->client, 0);
-        status = context_sleep(cluster->context, WAIT);
-    }
+    while (status == STATUS_OK && number >= (uint64_t)metric_get(cluster->consumed) + window)
+        status = rest(cluster);
     return status;
 }
 
@@ -179,10 +197,11 @@ static enum status produce(struct demo_cluster *cluster, struct parcel *parcel, 
 {
     while (rd_kafka_produce(cluster->orders, (int32_t)(number % DEMO_PARTITIONS), RD_KAFKA_MSG_F_COPY, parcel->value,
                             parcel->size, parcel->order.id, strlen(parcel->order.id), NULL) != 0) {
-        if (rd_kafka_last_error() != RD_KAFKA_RESP_ERR__QUEUE_FULL)
+        if (rd_kafka_last_error() != RD_KAFKA_RESP_ERR__QUEUE_FULL) {
+            cluster->failure = rd_kafka_last_error();
             return STATUS_FAILED;
-        rd_kafka_poll(cluster->client, 0);
-        enum status status = context_sleep(cluster->context, WAIT);
+        }
+        enum status status = rest(cluster);
         if (status != STATUS_OK)
             return status;
     }
@@ -201,10 +220,8 @@ static enum status feed_all(struct demo_cluster *cluster, struct parcel *parcel)
         if (status == STATUS_OK)
             status = produce(cluster, parcel, number);
     }
-    while (status == STATUS_OK && (uint64_t)metric_get(cluster->consumed) < cluster->records) {
-        rd_kafka_poll(cluster->client, 0);
-        status = context_sleep(cluster->context, WAIT);
-    }
+    while (status == STATUS_OK && (uint64_t)metric_get(cluster->consumed) < cluster->records)
+        status = rest(cluster);
     return status;
 }
 
@@ -215,8 +232,12 @@ static void *feed(void *arg)
     struct timespec cpu;
     if (parcel != NULL)
         parcel->compressor = ZSTD_createCCtx();
-    if (parcel == NULL || parcel->compressor == NULL || feed_all(cluster, parcel) == STATUS_FAILED)
-        log_error("demo", "no more orders can be produced: %s", rd_kafka_err2str(rd_kafka_last_error()));
+    if (parcel == NULL || parcel->compressor == NULL)
+        cluster->failure = RD_KAFKA_RESP_ERR__CRIT_SYS_RESOURCE;
+    else
+        (void)feed_all(cluster, parcel);
+    if (cluster->failure != RD_KAFKA_RESP_ERR_NO_ERROR)
+        log_error("demo", "no more orders can be produced: %s", rd_kafka_err2str(cluster->failure));
     cluster->done(cluster->done_arg);
     if (parcel != NULL)
         ZSTD_freeCCtx(parcel->compressor);
@@ -242,12 +263,13 @@ enum status demo_cluster_feed(struct demo_cluster *cluster, uint64_t records, st
     return STATUS_OK;
 }
 
-void demo_cluster_join(struct demo_cluster *cluster)
+bool demo_cluster_join(struct demo_cluster *cluster)
 {
     context_cancel(cluster->context);
     if (cluster->feeding)
         CHECK_CALL(pthread_join(cluster->feeder, NULL));
     cluster->feeding = false;
+    return cluster->failure == RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
 /* -- what it cost -- */

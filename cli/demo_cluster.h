@@ -25,8 +25,8 @@ const char *demo_cluster_brokers(const struct demo_cluster *cluster); /* HOST:PO
  * feeder's thread. */
 enum status demo_cluster_feed(struct demo_cluster *cluster, uint64_t records, struct metrics *metrics,
                               void (*done)(void *arg), void *arg, struct error *error) WARN_UNUSED;
-/* Ends the feeding, finished or not. */
-void demo_cluster_join(struct demo_cluster *cluster);
+/* Ends the feeding, finished or not. False: an order could not be produced (and the log says why). */
+bool demo_cluster_join(struct demo_cluster *cluster);
 /* After demo_cluster_join: CPU of the feeder and of the cluster's threads, in ns. */
 int64_t demo_cluster_cpu(const struct demo_cluster *cluster);
 
