@@ -32,7 +32,7 @@ enum stage_answer {
 /* Why a record was not forwarded. Lives in the batch's arena. */
 struct failure {
     const char *stage;   /* the stage's name; "" until the framework fills it in */
-    const char *class;   /* a short closed word for metrics and weir.error.class: "json", "utf8", "size", "constraint", ... */
+    const char *class;   /* one of few words, for metrics and weir.error.class: "json", "utf8", "size", "constraint" */
     const char *message; /* for a person, bounded */
 };
 
@@ -41,29 +41,29 @@ struct record {
     struct bytes value;   /* as received; null (tombstone): data NULL */
     struct bytes headers; /* packed, headers.h; empty when the record has none or nobody asked for them */
     int64_t offset;
-    int64_t timestamp;    /* milliseconds since 1970, -1: none */
+    int64_t timestamp; /* milliseconds since 1970, -1: none */
     struct document document;
     struct failure *failure;
-    uint32_t index;       /* in the ticket */
+    uint32_t index; /* in the ticket */
     uint16_t attempts;
-    uint8_t answer;       /* enum stage_answer */
+    uint8_t answer; /* enum stage_answer */
 };
 
 struct batch {
     struct record *records;
     uint32_t count, room;
-    uint32_t cut;           /* 0: none; see BATCH_LIMIT */
+    uint32_t cut; /* 0: none; see BATCH_LIMIT */
     int32_t partition;
-    const char *topic;      /* lives as long as the pipeline */
+    const char *topic; /* lives as long as the pipeline */
     struct arena arena;
-    struct ticket *ticket;  /* the ledger's, one reference; NULL in tests without one */
-    int64_t entered;        /* monotonic: when the intake began it */
-    uint64_t sequence;      /* the transform's own: order of hand-out */
+    struct ticket *ticket; /* the ledger's, one reference; NULL in tests without one */
+    int64_t entered;       /* monotonic: when the intake began it */
+    uint64_t sequence;     /* the transform's own: order of hand-out */
     struct batch_pool *pool;
-    struct batch *parent;   /* of a branch: whose arena the records' bytes and documents live in */
-    int refs;               /* atomic: itself and its branches */
-    struct batch *next;     /* the holder's own */
-    size_t queued_bytes;    /* the holder's own: what it counted for the batch */
+    struct batch *parent; /* of a branch: whose arena the records' bytes and documents live in */
+    int refs;             /* atomic: itself and its branches */
+    struct batch *next;   /* the holder's own */
+    size_t queued_bytes;  /* the holder's own: what it counted for the batch */
 };
 
 /* Loops over the records that still go forward. */
@@ -80,7 +80,7 @@ enum { BATCH_RECORDS = 1024, BATCH_BYTES = 512 * 1024, BATCH_LIMIT = 4 * 1024 * 
 /* Recycles batches and charges what they hold to the budget. Keeps at most `keep` idle ones. Thread-safe. */
 struct batch_pool;
 struct batch_pool *batch_pool_new(struct budget *budget, unsigned keep) WARN_UNUSED;
-void batch_pool_free(struct batch_pool *pool); /* every batch must be back */
+void batch_pool_free(struct batch_pool *pool);          /* every batch must be back */
 unsigned batch_pool_out(const struct batch_pool *pool); /* batches not yet back: 0 at rest */
 
 struct batch *batch_new(struct batch_pool *pool, const char *topic, int32_t partition) WARN_UNUSED;
@@ -88,7 +88,8 @@ struct batch *batch_new(struct batch_pool *pool, const char *topic, int32_t part
 void batch_free(struct batch *batch);
 /* A zeroed record at the end; NULL when out of memory. */
 struct record *batch_add(struct batch *batch) WARN_UNUSED;
-size_t batch_bytes(const struct batch *batch); /* what it holds, for queues: records and arena, of a branch its parent's too */
+/* What it holds, for queues: records and arena, of a branch its parent's too. */
+size_t batch_bytes(const struct batch *batch);
 /* A batch with the same records (their own answers, shared bytes and documents) for one more store. */
 struct batch *batch_branch(struct batch *batch) WARN_UNUSED;
 /* Takes the records from `from` on off the batch, into one of their own (same ticket; key, value and headers copied, not decoded yet): so that what has been
@@ -96,9 +97,12 @@ struct batch *batch_branch(struct batch *batch) WARN_UNUSED;
 struct batch *batch_split(struct batch *batch, uint32_t from) WARN_UNUSED;
 
 /* For stages and stores: answer for one record. class: a constant. The message is cut at 500 bytes. */
-void batch_reject(struct batch *batch, struct record *record, const char *class, const char *format, ...) PRINTF_LIKE(4, 5);
-void batch_retry(struct batch *batch, struct record *record, const char *class, const char *format, ...) PRINTF_LIKE(4, 5);
-void batch_fatal(struct batch *batch, struct record *record, const char *class, const char *format, ...) PRINTF_LIKE(4, 5);
+void batch_reject(struct batch *batch, struct record *record, const char *class, const char *format, ...)
+    PRINTF_LIKE(4, 5);
+void batch_retry(struct batch *batch, struct record *record, const char *class, const char *format, ...)
+    PRINTF_LIKE(4, 5);
+void batch_fatal(struct batch *batch, struct record *record, const char *class, const char *format, ...)
+    PRINTF_LIKE(4, 5);
 static inline void batch_drop(struct record *record)
 {
     record->answer = STAGE_DROP;

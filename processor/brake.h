@@ -16,7 +16,7 @@
 enum { BRAKE_STORE = 1000000 };
 
 struct brake {
-    struct context *soft; /* cancelled: drain */
+    struct context *soft;    /* cancelled: drain */
     _Atomic unsigned halted; /* 0: no; else the last stage that halted, counted from 1 */
     pthread_mutex_t mutex;
     struct error error; /* mutex: the first halt's */

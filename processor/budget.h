@@ -16,7 +16,7 @@ struct budget;
 
 struct budget *budget_new(size_t size) WARN_UNUSED;
 void budget_free(struct budget *budget);
-void budget_take(struct budget *budget, size_t bytes);  /* never waits, may overdraw */
+void budget_take(struct budget *budget, size_t bytes); /* never waits, may overdraw */
 void budget_give(struct budget *budget, size_t bytes);
 size_t budget_used(const struct budget *budget);
 size_t budget_peak(const struct budget *budget);

@@ -13,8 +13,8 @@ enum error_class {
     ERROR_NONE = 0,
     ERROR_RECORD,    /* this record is to blame: dead-letter it */
     ERROR_TRANSIENT, /* the other side is: try again with backoff */
-    ERROR_RESTART,   /* what was handed over since the last flush is lost: rebuild the group from the committed offsets */
-    ERROR_FATAL,     /* nothing will help but a person: stop and say why */
+    ERROR_RESTART, /* what was handed over since the last flush is lost: rebuild the group from the committed offsets */
+    ERROR_FATAL,   /* nothing will help but a person: stop and say why */
 };
 
 enum { ERROR_TEXT_MAX = 512 };

@@ -36,12 +36,12 @@ struct intake_config {
     struct budget *budget;
     struct ledger *ledger;
     struct brake *brake;
-    struct context *context;  /* the group's: the hard stop */
+    struct context *context; /* the group's: the hard stop */
     struct health *health;
     struct metrics *metrics;
     struct offsets *offsets;
-    int64_t shutdown;         /* ns a drain may take */
-    int64_t watchdog;         /* ns without progress until a partition counts as stalled */
+    int64_t shutdown;                 /* ns a drain may take */
+    int64_t watchdog;                 /* ns without progress until a partition counts as stalled */
     void (*urge)(void *arg, bool on); /* asks the stores to flush at once, or no more */
     void *urge_arg;
 };
@@ -57,7 +57,8 @@ void intake_tick(struct intake *intake, const char *blocking);
 void intake_on_wake(struct intake *intake, void (*wake)(void *arg), void *arg);
 
 /* A partition was assigned: a new epoch. next: the offset of the first record to come, or -1. Valid until intake_revoke. NULL: no memory. */
-struct intake_partition *intake_assign(struct intake *intake, const char *topic, int32_t partition, int64_t next) WARN_UNUSED;
+struct intake_partition *intake_assign(struct intake *intake, const char *topic, int32_t partition,
+                                       int64_t next) WARN_UNUSED;
 /* The partition is gone: fences what is in flight (drain and commit before, where there is time) and frees `partition`. */
 void intake_revoke(struct intake_partition *partition);
 /* The ledger's side of it: what may be committed now; -1 for nothing (see ledger_committable). */
@@ -65,7 +66,8 @@ int64_t intake_committable(const struct intake_partition *partition);
 uint64_t intake_in_flight(const struct intake_partition *partition); /* records without a verdict */
 /* Waits until all of the partition's records have their verdict (NULL: of all partitions), `until` passes (STATUS_DEADLINE) or the context ends.
  * Stores are asked to flush at once meanwhile. The drain's deadline counts as well, also one that is set while it waits. */
-enum status intake_settle(struct intake *intake, struct intake_partition *partition, struct context *context, int64_t until);
+enum status intake_settle(struct intake *intake, struct intake_partition *partition, struct context *context,
+                          int64_t until);
 
 /* May the source pop more? Hysteresis: false at the limit, true again below half. While false, the reason is for logs and metrics. */
 bool intake_has_room(struct intake *intake, const char **ret_reason);
@@ -76,7 +78,8 @@ struct batch *intake_begin(struct intake_partition *partition) WARN_UNUSED;
 enum status intake_push(struct intake_partition *partition, struct batch *batch, struct context *context) WARN_UNUSED;
 /* The same without ever waiting, for a source that has to go on talking to its broker: STATUS_FULL, the caller keeps the batch (nothing is issued) and comes back
  * with it when it is woken, or frees it. */
-enum status intake_try_push(struct intake_partition *partition, struct batch *batch, struct context *context) WARN_UNUSED;
+enum status intake_try_push(struct intake_partition *partition, struct batch *batch,
+                            struct context *context) WARN_UNUSED;
 
 /* For lag and the watchdog: the next offset to be consumed and the partition's end (high watermark; -1: not known). Cheap, call it often. */
 void intake_position(struct intake_partition *partition, int64_t position, int64_t end);

@@ -22,8 +22,8 @@ struct ticket {
     struct ticket *next;                /* ledger->mutex */
     int refs;                           /* atomic */
     uint32_t count;
-    uint32_t open;                      /* ledger->mutex: records not settled by all branches */
-    uint8_t *states;                    /* ledger->mutex; count of them, behind the offsets */
+    uint32_t open;   /* ledger->mutex: records not settled by all branches */
+    uint8_t *states; /* ledger->mutex; count of them, behind the offsets */
     int64_t offsets[];
 };
 
@@ -31,10 +31,10 @@ struct ledger_partition {
     struct ledger *ledger;
     char *topic;
     int32_t partition;
-    bool current;                  /* ledger->mutex */
-    int64_t committable;           /* ledger->mutex: behind the last ticket that left the list */
-    uint64_t in_flight;            /* ledger->mutex */
-    struct ticket *first, **last;  /* ledger->mutex */
+    bool current;                 /* ledger->mutex */
+    int64_t committable;          /* ledger->mutex: behind the last ticket that left the list */
+    uint64_t in_flight;           /* ledger->mutex */
+    struct ticket *first, **last; /* ledger->mutex */
     struct ledger_partition *next;
 };
 
@@ -234,10 +234,17 @@ static void advance_locked(struct ledger_partition *partition)
 static void count_locked(struct ledger_counts *counts, enum verdict verdict, uint64_t n)
 {
     switch (verdict) {
-    case VERDICT_STORED: counts->stored += n; break;
-    case VERDICT_DROPPED: counts->dropped += n; break;
-    case VERDICT_DEAD_LETTERED: counts->dead_lettered += n; break;
-    case VERDICT_NONE: break;
+    case VERDICT_STORED:
+        counts->stored += n;
+        break;
+    case VERDICT_DROPPED:
+        counts->dropped += n;
+        break;
+    case VERDICT_DEAD_LETTERED:
+        counts->dead_lettered += n;
+        break;
+    case VERDICT_NONE:
+        break;
     }
 }
 

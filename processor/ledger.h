@@ -56,7 +56,8 @@ bool ticket_is_current(const struct ticket *ticket);
 int64_t ledger_committable(const struct ledger_partition *partition);
 uint64_t ledger_partition_in_flight(const struct ledger_partition *partition);
 /* Waits until nothing is in flight in the partition (NULL: in any). */
-enum status ledger_wait_idle(struct ledger *ledger, struct ledger_partition *partition, struct context *context, int64_t until);
+enum status ledger_wait_idle(struct ledger *ledger, struct ledger_partition *partition, struct context *context,
+                             int64_t until);
 void ledger_get_counts(struct ledger *ledger, struct ledger_counts *ret);
 
 #endif

@@ -49,9 +49,7 @@ static struct {
 
 static char *put(char *out, const char *text)
 {
-    size_t size = strlen(text);
-    memcpy(out, text, size);
-    return out + size;
+    return stpcpy(out, text);
 }
 
 static char *put_time(char *out, int64_t wall_ms)
@@ -238,9 +236,9 @@ void log_write(enum log_level level, const char *part, const char *format, ...)
         if (vsnprintf(text, sizeof text, format, args) < 0)
             snprintf(text, sizeof text, "(%s)", format);
         va_end(args);
-        bool new;
-        struct place *place = find_place_locked(format, part, now, &new);
-        if (level != LOG_DEBUG && !new &&now - place->said_at < QUIET) {
+        bool first;
+        struct place *place = find_place_locked(format, part, now, &first);
+        if (level != LOG_DEBUG && !first && now - place->said_at < QUIET) {
             keep_locked(place, level, clock_wall_ms(), text);
         } else {
             place->said_at = now;

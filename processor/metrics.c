@@ -146,7 +146,7 @@ struct metric *metrics_get(struct metrics *metrics, enum metric_type type, const
 static size_t character_size(const char *text)
 {
     size_t size = 1;
-    while (((uint8_t)text[size] & 0xc0) == 0x80 && size < 4)
+    while (size < 4 && ((uint8_t)text[size] & 0xc0) == 0x80)
         size++;
     return size;
 }

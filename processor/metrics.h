@@ -22,11 +22,11 @@ struct metric {
     const char *name, *help;
     char *labels; /* `stage="decode",x="y"`, escaped, without braces; "" for none */
     enum metric_type type;
-    _Atomic int64_t value;                /* counter, gauge */
-    _Atomic double sum;                   /* histogram: in nanoseconds (an int64_t of them would overflow within hours) */
-    _Atomic uint64_t *buckets;            /* histogram: not cumulative, METRIC_BUCKETS of them */
-    double scale;                         /* value * scale is what is shown: 1, or 1e-9 for nanoseconds */
-    _Atomic bool hidden;                  /* not shown: a partition that went away */
+    _Atomic int64_t value;     /* counter, gauge */
+    _Atomic double sum;        /* histogram: in nanoseconds (an int64_t of them would overflow within hours) */
+    _Atomic uint64_t *buckets; /* histogram: not cumulative, METRIC_BUCKETS of them */
+    double scale;              /* value * scale is what is shown: 1, or 1e-9 for nanoseconds */
+    _Atomic bool hidden;       /* not shown: a partition that went away */
     struct metric *next;
 };
 
@@ -34,7 +34,8 @@ struct metrics *metrics_new(void) WARN_UNUSED;
 void metrics_free(struct metrics *metrics);
 /* name and help are constants. labels: NULL or printf-formatted by the caller into escaped text (metrics_label). Never NULL: aborts when out of memory at
  * start-up. All of one name have one type. */
-struct metric *metrics_get(struct metrics *metrics, enum metric_type type, const char *name, const char *help, const char *labels);
+struct metric *metrics_get(struct metrics *metrics, enum metric_type type, const char *name, const char *help,
+                           const char *labels);
 /* Appends `name="value"` with value escaped, and a comma before it when text is not empty. A value that does not fit is cut. */
 void metrics_label(char *text, size_t size, const char *name, const char *value);
 

@@ -78,8 +78,8 @@ void offsets_set(struct offsets *offsets, const char *topic, int32_t partition, 
     CHECK_CALL(pthread_mutex_unlock(&offsets->mutex));
 }
 
-void offsets_each(struct offsets *offsets, void (*visit)(const char *topic, int32_t partition, int64_t offset, void *arg),
-                  void *arg)
+void offsets_each(struct offsets *offsets,
+                  void (*visit)(const char *topic, int32_t partition, int64_t offset, void *arg), void *arg)
 {
     CHECK_CALL(pthread_mutex_lock(&offsets->mutex));
     for (const struct entry *entry = offsets->entries; entry != NULL; entry = entry->next)

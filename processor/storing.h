@@ -22,9 +22,9 @@ struct storing_config {
     const struct store_type *type;
     const void *config;
     const struct connector_env *env;
-    unsigned workers;                /* each with a store of its own; 1 where order is promised */
+    unsigned workers;                    /* each with a store of its own; 1 where order is promised */
     uint64_t flush_records, flush_bytes; /* 0: the store's own default, and 8 MiB */
-    int64_t flush_interval;          /* ns; 0: the store's own default */
+    int64_t flush_interval;              /* ns; 0: the store's own default */
     int64_t backoff_least, backoff_most;
     struct queue *input;
     struct dead_letter *dead_letter;

@@ -29,21 +29,22 @@ struct transform_config {
     const char *name;
     const struct transform_step *steps;
     unsigned step_count;
-    unsigned position;                /* in the pipeline, from 0: what a halt of another stage means for this one (brake.h) */
+    unsigned position; /* in the pipeline, from 0: what a halt of another stage means for this one (brake.h) */
     unsigned workers_min, workers_max;
     bool ordered;
-    unsigned retry_max;               /* attempts for a record that answers STAGE_RETRY */
+    unsigned retry_max; /* attempts for a record that answers STAGE_RETRY */
     int64_t backoff_least, backoff_most;
     const char *config_dir;
     struct queue *input;
     struct outlet output;
-    struct dead_letter *dead_letter;  /* NULL: none */
+    struct dead_letter *dead_letter; /* NULL: none */
     struct brake *brake;
     struct metrics *metrics;
 };
 
 /* Opens the steps (may read tables). config is copied; what it points to lives longer. */
-enum status transform_new(const struct transform_config *config, struct transform **ret, struct error *error) WARN_UNUSED;
+enum status transform_new(const struct transform_config *config, struct transform **ret,
+                          struct error *error) WARN_UNUSED;
 void transform_free(struct transform *transform); /* after its workers ended; NULL is fine */
 enum status transform_start(struct transform *transform, struct group *group, struct error *error) WARN_UNUSED;
 void transform_tick(struct transform *transform); /* every POOL_TICK */

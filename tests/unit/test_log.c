@@ -159,6 +159,15 @@ static void json_has_the_number_as_a_member(void **state)
     assert_non_null(strstr(logged(), "\"text\":\"number 2\",\"more\":1}\n"));
 }
 
+static void debug_lines_are_all_said(void **state)
+{
+    (void)state;
+    log_set(LOG_DEBUG, false);
+    for (unsigned i = 0; i < 10; i++)
+        log_debug("debug", "number %u", i);
+    assert_int_equal(count_of(logged(), "\n"), 10);
+}
+
 static void other_places_and_other_parts_have_their_own_second(void **state)
 {
     (void)state;
@@ -317,6 +326,7 @@ int main(void)
         LOG_TEST(the_longest_text_is_cut_and_fits),
         LOG_TEST(what_repeats_within_a_second_is_kept_back_and_counted),
         LOG_TEST(json_has_the_number_as_a_member),
+        LOG_TEST(debug_lines_are_all_said),
         LOG_TEST(other_places_and_other_parts_have_their_own_second),
         LOG_TEST(a_single_line_kept_back_has_no_number),
         LOG_TEST(the_part_may_be_gone_when_its_line_is_said),
