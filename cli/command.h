@@ -28,11 +28,11 @@ enum option_id {
 struct option {
     enum option_id id; /* OPTION_NONE ends a list */
     char letter;       /* 0: none */
+    bool number;       /* its value is a whole number from 1 on */
     const char *name;
     const char *value; /* what the value is called in help; NULL: a flag */
     const char *help;
     const char *const *choices; /* the values that there are, NULL-terminated; NULL: any */
-    bool number;                /* a whole number from 1 on */
 };
 
 struct command;

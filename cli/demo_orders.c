@@ -33,9 +33,9 @@ static uint64_t mix(uint64_t number)
 
 static char *put(char *at, const char *text)
 {
-    size_t size = strlen(text);
-    memcpy(at, text, size);
-    return at + size;
+    while (*text != '\0')
+        *at++ = *text++;
+    return at;
 }
 
 static char *put_number(char *at, uint64_t number, unsigned digits)

@@ -140,7 +140,7 @@ static void put_columns(struct line *line, const char *text)
     char symbol[8];
     while (*text != '\0' && line->columns < line->style->width) {
         size_t size = 1;
-        while ((text[size] & 0xc0) == 0x80 && size < sizeof symbol - 1)
+        while (size < sizeof symbol - 1 && (text[size] & 0xc0) == 0x80)
             size++;
         snprintf(symbol, sizeof symbol, "%.*s", (int)size, text);
         put(line, symbol);
@@ -211,9 +211,12 @@ static void add_bar(struct line *line, int percent)
 {
     enum { CELLS = 8 };
     int full = percent >= 100 ? CELLS : (percent * CELLS + 50) / 100;
-    char bar[CELLS * 4 + 1] = "";
-    for (int i = 0; i < CELLS; i++)
-        strcat(bar, line->style->unicode ? (i < full ? "█" : "░") : (i < full ? "#" : "."));
+    char bar[CELLS * 4 + 1];
+    size_t used = 0;
+    for (int i = 0; i < CELLS; i++) {
+        const char *cell = line->style->unicode ? (i < full ? "█" : "░") : (i < full ? "#" : ".");
+        used += (size_t)snprintf(bar + used, sizeof bar - used, "%s", cell);
+    }
     add(line, percent >= 80 ? YELLOW : PLAIN, "%s", bar);
 }
 
