@@ -75,6 +75,8 @@ static enum status fill(struct service *service, struct error *error)
         service->hard == NULL || service->soft == NULL)
         return error_set(error, ERROR_FATAL, "out of memory");
     release_metric(service->metrics);
+    /* Until the intake has something to say about its source: tables may take a while to load. */
+    health_problem(service->health, "source", "starting");
     return open_admin(service, error);
 }
 
