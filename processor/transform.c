@@ -232,6 +232,13 @@ static enum status work_part(struct worker *worker, struct batch *batch, uint64_
     metric_observe(transform->duration, clock_now() - begin, 1);
     if (status == STATUS_OK && transform->sequencer != NULL)
         status = sequencer_wait(transform->sequencer, turn, worker->context);
+    /* The halt may have come while we were at it: what is behind that record would only be stored twice. */
+    if (status == STATUS_OK && brake_gives_up(transform->config.brake, transform->config.position)) {
+        give_up(batch);
+        give_up(*ret_rest);
+        *ret_rest = NULL;
+        return STATUS_OK;
+    }
     if (status == STATUS_OK) {
         status = rejects_settle(&transform->rejects, batch, worker->context, error);
         if (status == STATUS_FAILED && error->class == ERROR_FATAL) {

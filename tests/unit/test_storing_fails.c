@@ -6,10 +6,8 @@
 
 #include <limits.h>
 #include <stdatomic.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "processor/check.h"
 #include "processor/clock.h"
 #include "tests/support/storage.h"
 
@@ -64,11 +62,14 @@ static void a_store_whose_flush_fails_is_in_trouble_until_a_flush_goes_well(void
     struct watcher watcher = {.storage = &s};
     storage_init(&s);
     memory_store_fail(s.store, MEMORY_FLUSH, ERROR_TRANSIENT, 0, 6);
+    memory_store_block(s.store, MEMORY_FLUSH);
     storage_start(&s);
     storage_push(&s, 3);
     storage_push(&s, 3);
-    assert_true(memory_store_wait_calls(s.store, MEMORY_WRITE, 2));
+    queue_close(s.input);
+    assert_true(memory_store_wait_blocked(s.store, MEMORY_FLUSH));
     memory_store_reject(s.store, MEMORY_WRITE, look_at_health, &watcher);
+    memory_store_release(s.store, MEMORY_FLUSH);
     storage_finish(&s);
     assert_int_equal(watcher.looks, 6 * 6); /* six records are written again after each of six failures */
     assert_int_equal(watcher.ready, 0);
@@ -119,32 +120,6 @@ static void a_store_that_can_not_be_opened_yet_is_waited_for(void **state)
     storage_push(&s, 1);
     storage_finish(&s);
     storage_assert_each_once(&s, 1);
-    storage_fini(&s);
-}
-
-static void one_worker_that_works_again_does_not_speak_for_the_others(void **state)
-{
-    (void)state;
-    struct storage s;
-    storage_init(&s);
-    s.config.workers = 2;
-    storage_start(&s);
-    assert_true(storage_wait_ready(&s, true));
-    memory_store_block(s.store, MEMORY_WRITE);
-    storage_push(&s, 1);
-    storage_push(&s, 1);
-    assert_true(memory_store_wait_calls(s.store, MEMORY_WRITE, 2));
-    memory_store_fail(s.store, MEMORY_WRITE, ERROR_TRANSIENT, 0, 2);
-    memory_store_allow(s.store, MEMORY_WRITE, 2); /* both fail, and come again */
-    assert_true(memory_store_wait_calls(s.store, MEMORY_WRITE, 4));
-    memory_store_allow(s.store, MEMORY_WRITE, 1); /* one goes well */
-    storing_urge(s.storing);
-    assert_true(storage_wait_settled(&s, 1));
-    assert_false(health_ready(s.health, NULL, 0));
-    memory_store_release(s.store, MEMORY_WRITE);
-    assert_true(storage_wait_settled(&s, 2));
-    assert_true(storage_wait_ready(&s, true));
-    storage_finish(&s);
     storage_fini(&s);
 }
 
@@ -246,124 +221,7 @@ static void without_dead_letters_it_stops_at_the_record(void **state)
     }
 }
 
-/* -- stores with a bug, or with dead letters that fail -- */
-
-struct odd_store {
-    enum status flush_status;
-    enum error_class class;
-    bool reject_when_acked;
-    struct batch *batch;
-    unsigned flushes, closes;
-};
-
-static enum status odd_open(const void *config, const struct connector_env *env, struct context *context, void **ret,
-                            struct error *error)
-{
-    (void)env;
-    (void)context;
-    (void)error;
-    *ret = (void *)config;
-    return STATUS_OK;
-}
-
-static enum status odd_write(void *arg, struct batch *batch, struct context *context, struct error *error)
-{
-    (void)context;
-    (void)error;
-    struct odd_store *odd = arg;
-    odd->batch = batch;
-    return STATUS_OK;
-}
-
-static enum status odd_flush(void *arg, struct context *context, struct error *error)
-{
-    (void)context;
-    struct odd_store *odd = arg;
-    odd->flushes++;
-    return odd->flush_status == STATUS_FAILED ? error_set(error, odd->class, "something is wrong") : odd->flush_status;
-}
-
-static unsigned odd_acked(void *arg)
-{
-    struct odd_store *odd = arg;
-    if (!odd->reject_when_acked || odd->batch == NULL)
-        return 0;
-    batch_reject(odd->batch, &odd->batch->records[0], "size", "the broker does not take it");
-    odd->batch = NULL;
-    return 1;
-}
-
-/* It pointed into the batch all the time: it must be there until here. */
-static void odd_close(void *arg)
-{
-    struct odd_store *odd = arg;
-    odd->closes++;
-    CHECK(odd->batch == NULL || odd->batch->records[0].value.data[0] == 'v');
-}
-
-static const struct store_type odd_type = {
-    .name = "odd", .open = odd_open, .write = odd_write, .flush = odd_flush, .close = odd_close};
-static const struct store_type odd_acking_type = {
-    .name = "odd", .open = odd_open, .write = odd_write, .flush = odd_flush, .acked = odd_acked, .close = odd_close};
-
-static void start_odd(struct storage *s, const struct store_type *type, struct odd_store *odd)
-{
-    storage_init(s);
-    s->config.type = type;
-    s->config.config = odd;
-    s->config.flush_records = 1;
-    storage_start(s);
-    storage_push(s, 3);
-}
-
-/* It was an endless loop. */
-static void a_flush_that_blames_a_record_and_names_none_is_fatal(void **state)
-{
-    (void)state;
-    struct storage s;
-    struct odd_store odd = {.flush_status = STATUS_FAILED, .class = ERROR_RECORD};
-    start_odd(&s, &odd_type, &odd);
-    struct error error = storage_fail(&s);
-    assert_int_equal(error.class, ERROR_FATAL);
-    assert_int_equal(odd.flushes, 1);
-    storage_fini(&s);
-}
-
-/* Its worker would end without a word, and its records would be waited for for ever. */
-static void a_store_that_gives_up_though_nobody_asked_ends_the_group(void **state)
-{
-    (void)state;
-    static const enum status statuses[] = {STATUS_CANCELLED, STATUS_DEADLINE, STATUS_NO_MEMORY};
-    for (unsigned i = 0; i < 3; i++) {
-        struct storage s;
-        struct odd_store odd = {.flush_status = statuses[i]};
-        start_odd(&s, &odd_type, &odd);
-        struct error error = storage_fail(&s);
-        assert_int_equal(error.class, ERROR_RESTART);
-        assert_non_null(strstr(error.text, status_name(statuses[i])));
-        assert_int_equal(odd.closes, 1);
-        storage_fini(&s);
-    }
-}
-
-static void a_dead_letter_that_fails_after_an_acknowledgement_is_not_passed_over(void **state)
-{
-    (void)state;
-    struct storage s;
-    struct odd_store odd = {.reject_when_acked = true};
-    storage_init(&s);
-    memory_letters_fail(s.broker, ERROR_RESTART);
-    s.config.type = &odd_acking_type;
-    s.config.config = &odd;
-    storage_start(&s);
-    storage_push(&s, 3);
-    struct error error = storage_fail(&s);
-    assert_int_equal(error.class, ERROR_RESTART);
-    assert_non_null(strstr(error.text, "dead letter"));
-    assert_int_equal(storage_counts(&s).dead_lettered, 0);
-    assert_int_equal(ledger_committable(s.partition), -1);
-    storage_fini(&s);
-}
+/* -- dead letters -- */
 
 static bool is_any(void *arg, const struct batch *batch, const struct record *record)
 {
@@ -371,33 +229,6 @@ static bool is_any(void *arg, const struct batch *batch, const struct record *re
     (void)batch;
     (void)record;
     return true;
-}
-
-static enum status odd_write_and_reject(void *arg, struct batch *batch, struct context *context, struct error *error)
-{
-    enum status status = odd_write(arg, batch, context, error);
-    batch_reject(batch, &batch->records[1], "size", "too big");
-    return status;
-}
-
-static void the_store_may_point_into_a_batch_until_it_is_closed(void **state)
-{
-    (void)state;
-    static const struct store_type type = {
-        .name = "odd", .open = odd_open, .write = odd_write_and_reject, .flush = odd_flush, .close = odd_close};
-    struct storage s;
-    struct odd_store odd = {0};
-    storage_init(&s);
-    memory_letters_hold(s.broker, 0); /* the write of the dead letter waits */
-    s.config.type = &type;
-    s.config.config = &odd;
-    storage_start(&s);
-    storage_push(&s, 3);
-    assert_true(memory_letters_wait_blocked(s.broker));
-    context_cancel(s.context);
-    assert_int_equal(group_wait(s.group, NULL), STATUS_OK);
-    assert_int_equal(odd.closes, 1);
-    storage_fini(&s);
 }
 
 static void a_dead_letter_that_blocks_holds_the_store_and_loses_nothing(void **state)
@@ -428,15 +259,10 @@ int main(void)
         cmocka_unit_test(a_store_whose_flush_fails_is_in_trouble_until_a_flush_goes_well),
         cmocka_unit_test(the_wait_between_flushes_that_fail_grows),
         cmocka_unit_test(a_store_that_can_not_be_opened_yet_is_waited_for),
-        cmocka_unit_test(one_worker_that_works_again_does_not_speak_for_the_others),
         cmocka_unit_test(other_errors_end_the_group_and_say_which_store),
         cmocka_unit_test(a_hard_stop_lets_go_wherever_the_store_hangs),
         cmocka_unit_test(what_was_not_flushed_at_a_hard_stop_is_not_stored),
         cmocka_unit_test(without_dead_letters_it_stops_at_the_record),
-        cmocka_unit_test(a_flush_that_blames_a_record_and_names_none_is_fatal),
-        cmocka_unit_test(a_store_that_gives_up_though_nobody_asked_ends_the_group),
-        cmocka_unit_test(a_dead_letter_that_fails_after_an_acknowledgement_is_not_passed_over),
-        cmocka_unit_test(the_store_may_point_into_a_batch_until_it_is_closed),
         cmocka_unit_test(a_dead_letter_that_blocks_holds_the_store_and_loses_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <string.h>
 
+#include "processor/check.h"
 #include "processor/clock.h"
 #include "tests/support/staging.h"
 
@@ -48,6 +49,38 @@ static void what_comes_before_it_goes_on_and_the_rest_is_given_up(void **state)
     assert_int_equal(counts.in_flight, 0); /* so that a drain ends */
     assert_int_equal(counts.abandoned, 17);
     assert_int_equal(memory_letters_count(f.broker), 0);
+    staging_fini(&f);
+}
+
+/* The first batch is fatal, but not before the second one was processed, too. */
+static void stop_late(struct probe *probe, struct batch *batch, struct record *record)
+{
+    CHECK_CALL(pthread_mutex_lock(&probe->mutex));
+    if (record->offset == 1)
+        probe->gate = 1;
+    CHECK_CALL(pthread_cond_broadcast(&probe->changed));
+    while (probe->gate == 0)
+        CHECK_CALL(pthread_cond_wait(&probe->changed, &probe->mutex));
+    CHECK_CALL(pthread_mutex_unlock(&probe->mutex));
+    if (record->offset == 0)
+        batch_fatal(batch, record, "schema", "unknown");
+}
+
+static void what_is_in_hand_when_it_halts_is_given_up_too(void **state)
+{
+    (void)state;
+    struct staging f;
+    int64_t offsets[16];
+    staging_init(&f);
+    f.config.workers_min = f.config.workers_max = 2;
+    f.probes[0].each = stop_late;
+    staging_start(&f);
+    staging_push(&f, 1);
+    staging_push(&f, 5);
+    staging_finish(&f);
+    assert_int_equal(staging_store_all(&f, offsets), 0);
+    assert_int_equal(staging_counts(&f).abandoned, 6);
+    assert_int_equal(staging_counts(&f).in_flight, 0);
     staging_fini(&f);
 }
 
@@ -209,6 +242,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_comes_before_it_goes_on_and_the_rest_is_given_up),
+        cmocka_unit_test(what_is_in_hand_when_it_halts_is_given_up_too),
         cmocka_unit_test(parts_behind_it_are_given_up_too),
         cmocka_unit_test(a_stage_behind_the_one_that_halted_goes_on),
         cmocka_unit_test(a_step_that_does_not_open_closes_those_before_it),
