@@ -41,7 +41,7 @@ static rd_kafka_headers_t *make_headers(const struct batch *batch, const struct 
     add_number(headers, "weir.source.partition", batch->partition);
     add_number(headers, "weir.source.offset", record->offset);
     add_number(headers, "weir.source.timestamp", record->timestamp);
-    add_number(headers, "weir.attempts", record->attempts);
+    add_number(headers, "weir.attempts", record->attempts + 1);
     kafka_headers_add(headers, "weir.service", service);
     return headers;
 }

@@ -1,7 +1,8 @@
 # Sourced by the scripts of this folder: where the broker's jars are, and how to get them there once.
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
-jars=${DEPS:-$root/build/deps}/kafka
+mkdir -p "${DEPS:-$root/build/deps}"
+jars=$(cd "${DEPS:-$root/build/deps}" && pwd)/kafka
 
 # broker_runs DIR: is the broker of this folder alive? Its pid may be another process's by now, or a zombie's: only what has
 # our own file on its command line counts.

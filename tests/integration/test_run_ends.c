@@ -172,7 +172,7 @@ static void a_table_that_can_not_be_read_is_named(void **state)
     snprintf(path, sizeof path, "%s/customers.csv", process.dir);
     assert_int_equal(remove(path), 0);
     assert_int_equal(process_run(&process, RUN), 1);
-    assert_true(process_said(&process, "customers.csv: No such file"));
+    assert_true(process_said(&process, "customers.csv: can't be opened: No such file"));
     process_fini(&process);
 }
 

@@ -211,7 +211,7 @@ static void a_letter_has_the_whole_record_and_says_why(void **state)
     assert_string_equal(header(letter, "weir.source.partition"), "0");
     assert_string_equal(header(letter, "weir.source.offset"), "0");
     assert_string_equal(header(letter, "weir.source.timestamp"), "1700000000123");
-    assert_string_equal(header(letter, "weir.attempts"), "2");
+    assert_string_equal(header(letter, "weir.attempts"), "3");
     assert_string_equal(header(letter, "weir.service"), "orders-store");
     assert_int_equal(letter->header_count, 10);
     assert_null(topic->messages[1].key);

@@ -114,6 +114,8 @@ void process_start(struct process *process, const char *const *arguments)
         assert_true(i < PROCESS_ARGUMENTS);
         argv[i + 1] = (char *)arguments[i];
     }
+    process_file(process, process->out, "%s", "");
+    process_file(process, process->err, "%s", "");
     process->pid = fork();
     assert_true(process->pid >= 0);
     if (process->pid == 0)

@@ -14,7 +14,7 @@ enum { PROCESS_PATIENCE_S = 60, PROCESS_ARGUMENTS = 12 };
 struct process {
     pid_t pid;               /* 0: not running */
     char dir[128];           /* where it runs */
-    char out[160], err[160]; /* files with what it wrote to stdout and stderr, of all its runs */
+    char out[160], err[160]; /* files with what it wrote to stdout and stderr, of its latest run */
 };
 
 /* Makes the folder (in $TMPDIR, name in its own name). */
@@ -33,7 +33,7 @@ void process_signal(const struct process *process, int signal);
 /* Its exit code, or minus the signal that ended it. Fails the test when it does not end within PROCESS_PATIENCE_S. */
 int process_wait(struct process *process);
 int process_run(struct process *process, const char *const *arguments);
-/* Waits until its stderr has the text (since the start of the folder). Fails the test when it does not come. */
+/* Waits until its stderr has the text (of the latest run). Fails the test when it does not come. */
 void process_expect(const struct process *process, const char *text);
 bool process_said(const struct process *process, const char *text);
 
