@@ -19,12 +19,6 @@
 
 #include "processor/clock.h"
 
-static void look_again_later(void)
-{
-    const struct timespec tick = {.tv_nsec = 5 * CLOCK_MS};
-    nanosleep(&tick, NULL);
-}
-
 void process_init(struct process *process, const char *name)
 {
     const char *tmp = getenv("TMPDIR");
@@ -135,19 +129,22 @@ static void show_output(const struct process *process)
     free(text);
 }
 
+void process_look_again(const struct process *process, int64_t began)
+{
+    const struct timespec tick = {.tv_nsec = 5 * CLOCK_MS};
+    nanosleep(&tick, NULL);
+    if (clock_now() - began > PROCESS_PATIENCE_S * CLOCK_SECOND) {
+        show_output(process);
+        fail_msg("what was waited for did not come within %d s", PROCESS_PATIENCE_S);
+    }
+}
+
 int process_wait(struct process *process)
 {
     int status = 0;
     assert_true(process->pid > 0);
-    for (int64_t until = clock_now() + PROCESS_PATIENCE_S * CLOCK_SECOND;; look_again_later()) {
-        pid_t ended = waitpid(process->pid, &status, WNOHANG);
-        if (ended == process->pid)
-            break;
-        if (clock_now() > until) {
-            show_output(process);
-            fail_msg("the program did not end within %d s", PROCESS_PATIENCE_S);
-        }
-    }
+    for (int64_t began = clock_now(); waitpid(process->pid, &status, WNOHANG) != process->pid;)
+        process_look_again(process, began);
     process->pid = 0;
     return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
 }
@@ -168,13 +165,8 @@ bool process_said(const struct process *process, const char *text)
 
 void process_expect(const struct process *process, const char *text)
 {
-    for (int64_t until = clock_now() + PROCESS_PATIENCE_S * CLOCK_SECOND; !process_said(process, text);
-         look_again_later()) {
-        if (clock_now() > until) {
-            show_output(process);
-            fail_msg("the program did not say \"%s\" within %d s", text, PROCESS_PATIENCE_S);
-        }
-    }
+    for (int64_t began = clock_now(); !process_said(process, text);)
+        process_look_again(process, began);
 }
 
 int64_t process_number(const struct process *process, const char *file, const char *key)

@@ -37,6 +37,9 @@ int process_run(struct process *process, const char *const *arguments);
 void process_expect(const struct process *process, const char *text);
 bool process_said(const struct process *process, const char *text);
 
+/* For loops that wait for something else: sleeps a little; fails the test when PROCESS_PATIENCE_S is over since `began` (clock_now). */
+void process_look_again(const struct process *process, int64_t began);
+
 /* A number in the JSON of a file, by its key: the first `"key": N`. Fails the test when it is not there. */
 int64_t process_number(const struct process *process, const char *file, const char *key);
 /* GET path from 127.0.0.1:port into text (status line, headers and body); returns the status, 0 when nothing answers. */
