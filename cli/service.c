@@ -55,8 +55,14 @@ static enum status open_admin(struct service *service, struct error *error)
         .version_json = release_json(),
     };
     enum status status = admin_start(&config, &service->admin, error);
-    if (status != STATUS_OK)
+    if (status != STATUS_OK && admin->head.node != NULL)
         return status;
+    if (status != STATUS_OK) {
+        /* Nobody asked for this very port: another service, or another weir, may well have it. */
+        log_warn("service", "%s: going on without an admin port; choose one with `admin: {listen: 127.0.0.1:PORT}`",
+                 error->text);
+        return STATUS_OK;
+    }
     bool v6 = strchr(admin->host, ':') != NULL;
     snprintf(service->admin_url, sizeof service->admin_url, "http://%s%s%s:%u", v6 ? "[" : "", admin->host,
              v6 ? "]" : "", admin_port(service->admin));

@@ -86,10 +86,10 @@ static void help_is_what_was_asked_for_and_goes_to_stdout(void **state)
 {
     struct process *process = *state;
     assert_int_equal(process_run(process, ARGUMENTS("help")), 0);
-    assert_int_equal(process_run(process, ARGUMENTS("help", "run")), 0);
-    assert_int_equal(process_run(process, ARGUMENTS("demo", "--help")), 0);
     assert_holds(process, "stdout", "weir check orders.yaml");
+    assert_int_equal(process_run(process, ARGUMENTS("help", "run")), 0);
     assert_holds(process, "stdout", "--exit-at-end");
+    assert_int_equal(process_run(process, ARGUMENTS("demo", "--help")), 0);
     assert_holds(process, "stdout", "--records N");
     assert_empty(process, "stderr");
     assert_int_equal(process_run(process, ARGUMENTS("help", "chekc")), 64);
@@ -187,6 +187,30 @@ static void an_admin_port_in_use_is_unavailable(void **state)
                  admin_port(admin));
     assert_int_equal(process_run(process, ARGUMENTS("run", "busy.yaml")), 69);
     assert_holds(process, "stderr", "Address already in use");
+    admin_stop(admin);
+    metrics_free(metrics);
+    health_free(health);
+}
+
+static void the_default_admin_port_in_use_is_a_warning(void **state)
+{
+    struct process *process = *state;
+    struct error error;
+    struct admin *admin = NULL;
+    struct health *health = health_new();
+    struct metrics *metrics = metrics_new();
+    const struct admin_config config = {
+        .host = "127.0.0.1", .port = 8080, .metrics = metrics, .health = health, .version_json = "{}"};
+    /* If not by us then by somebody else: in use it is. */
+    (void)!admin_start(&config, &admin, &error);
+    process_file(process, "default.yaml",
+                 "service: cli\nsource: {kafka: {brokers: \"127.0.0.1:1\", group: cli, topics: [cli]}}\n"
+                 "stages: [{store: {stdout: {}}}]\n");
+    process_start(process, ARGUMENTS("run", "default.yaml"));
+    process_expect(process, "port 8080: Address already in use: going on without an admin port");
+    process_expect(process, "cli: kafka -> stdout\n");
+    process_signal(process, SIGTERM);
+    assert_int_equal(process_wait(process), 0);
     admin_stop(admin);
     metrics_free(metrics);
     health_free(health);
@@ -383,6 +407,7 @@ int main(void)
         TEST(schema_is_one_json_document),
         TEST(a_receipt_that_can_not_be_written_is_told_before_the_run),
         TEST(an_admin_port_in_use_is_unavailable),
+        TEST(the_default_admin_port_in_use_is_a_warning),
         TEST(json_makes_every_line_of_stderr_an_object),
         TEST(the_demo_gives_each_order_its_verdict_and_leaves_all_to_look_at),
         TEST(a_demo_can_be_stopped_at_any_time),
