@@ -132,6 +132,15 @@ void batch_free(struct batch *batch)
     batch_free(parent);
 }
 
+void batch_abandon(struct batch *batch)
+{
+    for (uint32_t i = 0; batch != NULL && batch->ticket != NULL && i < batch->count; i++) {
+        if (batch->records[i].answer != STAGE_SETTLED)
+            ticket_abandon(batch->ticket, batch->records[i].index, 1);
+    }
+    batch_free(batch);
+}
+
 static bool make_room(struct batch *batch, uint32_t room)
 {
     if (room <= batch->room)

@@ -86,6 +86,8 @@ unsigned batch_pool_out(const struct batch_pool *pool); /* batches not yet back:
 struct batch *batch_new(struct batch_pool *pool, const char *topic, int32_t partition) WARN_UNUSED;
 /* Gives back the batch (recycled when the last branch is back) and its reference to the ticket. NULL is fine. Does not settle anything. */
 void batch_free(struct batch *batch);
+/* The same, and gives up all of its records that have no verdict yet (ticket_abandon). NULL is fine. */
+void batch_abandon(struct batch *batch);
 /* A zeroed record at the end; NULL when out of memory. */
 struct record *batch_add(struct batch *batch) WARN_UNUSED;
 /* What it holds, for queues: records and arena, of a branch its parent's too. */

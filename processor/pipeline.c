@@ -58,8 +58,13 @@ static const char *find_blocking(struct pipeline *pipeline)
 
 static void tick(struct pipeline *pipeline)
 {
+    int64_t latency = 0;
+    for (unsigned i = 0; i < pipeline->config->store_count; i++) {
+        int64_t own = storing_latency(pipeline->storings[i]);
+        latency = own > latency ? own : latency;
+    }
     for (unsigned i = 0; i < pipeline->stage_count; i++)
-        transform_tick(pipeline->transforms[i]);
+        transform_tick(pipeline->transforms[i], latency);
     intake_tick(pipeline->intake, find_blocking(pipeline));
     assembly_publish(pipeline);
     health_beat(pipeline->shared->health);

@@ -114,10 +114,13 @@ void pool_done(struct pool *pool, uint32_t records)
 int pool_decide(struct pool_rule *rule, const struct pool_view *view, unsigned workers, unsigned min, unsigned max)
 {
     int step = 0;
-    /* A tenth is noise. Only growing is undone by throughput: fewer workers on an empty queue do less because there is less. */
+    /* A tenth of the throughput is noise, and half of the latency, as flushes come in lumps. Only growing is undone: fewer workers on an empty queue do less
+     * because there is less. */
+    bool worse = view->done + view->done / 10 < rule->last_done ||
+                 (rule->last_latency > 0 && view->latency > rule->last_latency + rule->last_latency / 2);
     if (rule->rest > 0)
         rule->rest--;
-    if (rule->last_step > 0 && view->over_half && view->done + view->done / 10 < rule->last_done) {
+    if (rule->last_step > 0 && view->over_half && worse) {
         step = -1;
         rule->rest = REST_TICKS;
     } else if (view->over_half && rule->rest == 0) {
@@ -128,11 +131,13 @@ int pool_decide(struct pool_rule *rule, const struct pool_view *view, unsigned w
     if ((step > 0 && workers >= max) || (step < 0 && workers <= min))
         step = 0;
     rule->last_done = view->done;
+    if (view->latency > 0)
+        rule->last_latency = view->latency;
     rule->last_step = step;
     return step;
 }
 
-void pool_tick(struct pool *pool)
+void pool_tick(struct pool *pool, int64_t latency)
 {
     if (pool->config.min == pool->config.max)
         return;
@@ -144,6 +149,7 @@ void pool_tick(struct pool *pool)
         .over_half = stats.records * 2 > capacity->records || stats.bytes * 2 > capacity->bytes,
         .empty = stats.batches == 0,
         .done = done - pool->done_seen,
+        .latency = latency,
     };
     pool->done_seen = done;
     CHECK_CALL(pthread_mutex_lock(&pool->mutex));

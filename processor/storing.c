@@ -29,9 +29,12 @@ struct storing {
     struct storing_config config;
     struct pool *pool;
     _Atomic int urged;
-    _Atomic int troubled; /* workers that are trying again */
-    _Atomic bool halted;  /* at a record that nobody may skip: what comes behind it is given up */
-    char part[64];        /* in health */
+    _Atomic int troubled;             /* workers that are trying again */
+    _Atomic int64_t spent;            /* ns in write and flush */
+    _Atomic int64_t settled;          /* records */
+    int64_t spent_seen, settled_seen; /* the thread's that asks for the latency */
+    _Atomic bool halted;              /* at a record that nobody may skip: what comes behind it is given up */
+    char part[64];                    /* in health */
     struct metric *in, *stored, *retries, *write_time, *flush_time, *end_to_end;
 };
 
@@ -101,6 +104,25 @@ void storing_relax(struct storing *storing)
     atomic_fetch_sub(&storing->urged, 1);
 }
 
+static void note_time(struct storing *storing, struct metric *metric, int64_t ns)
+{
+    metric_observe(metric, ns, 1);
+    atomic_fetch_add_explicit(&storing->spent, ns, memory_order_relaxed);
+}
+
+int64_t storing_latency(struct storing *storing)
+{
+    int64_t spent = atomic_load_explicit(&storing->spent, memory_order_relaxed);
+    int64_t settled = atomic_load_explicit(&storing->settled, memory_order_relaxed);
+    int64_t records = settled - storing->settled_seen;
+    if (records == 0)
+        return 0;
+    int64_t latency = (spent - storing->spent_seen) / records;
+    storing->spent_seen = spent;
+    storing->settled_seen = settled;
+    return latency;
+}
+
 /* -- settling -- */
 
 static void settle(struct worker *worker, struct batch *batch)
@@ -121,6 +143,7 @@ static void settle(struct worker *worker, struct batch *batch)
         i = end;
     }
     metric_add(worker->storing->stored, (int64_t)stored);
+    atomic_fetch_add_explicit(&worker->storing->settled, (int64_t)stored, memory_order_relaxed);
     if (stored > 0)
         metric_observe(worker->storing->end_to_end, clock_now() - batch->entered, stored);
 }
@@ -198,7 +221,7 @@ static enum status write_batch(struct worker *worker, struct batch *batch, bool 
     for (;;) {
         int64_t begin = clock_now();
         enum status status = storing->config.type->write(worker->store, batch, worker->context, error);
-        metric_observe(storing->write_time, clock_now() - begin, 1);
+        note_time(storing, storing->write_time, clock_now() - begin);
         if (status == STATUS_OK) {
             if (!again)
                 recovered(worker);
@@ -264,7 +287,7 @@ static enum status flush(struct worker *worker, struct error *error)
     for (;;) {
         int64_t begin = clock_now();
         enum status status = storing->config.type->flush(worker->store, worker->context, error);
-        metric_observe(storing->flush_time, clock_now() - begin, 1);
+        note_time(storing, storing->flush_time, clock_now() - begin);
         if (status == STATUS_OK) {
             recovered(worker);
             status = reject_held(worker, worker->held.batches, error);
@@ -313,15 +336,6 @@ static int64_t next_look(const struct worker *worker)
     return due < now + URGE_POLL ? due : now + URGE_POLL;
 }
 
-static void give_up(struct batch *batch)
-{
-    for (uint32_t i = 0; i < batch->count && batch->ticket != NULL; i++) {
-        if (batch->records[i].answer != STAGE_SETTLED)
-            ticket_abandon(batch->ticket, batch->records[i].index, 1);
-    }
-    batch_free(batch);
-}
-
 static uint32_t count_forward(const struct batch *batch)
 {
     uint32_t count = 0;
@@ -333,7 +347,7 @@ static uint32_t count_forward(const struct batch *batch)
 static enum status take(struct worker *worker, struct batch *batch, struct error *error)
 {
     if (atomic_load(&worker->storing->halted)) {
-        give_up(batch);
+        batch_abandon(batch);
         return STATUS_OK;
     }
     metric_add(worker->storing->in, count_forward(batch));

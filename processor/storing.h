@@ -40,6 +40,8 @@ enum status storing_start(struct storing *storing, struct group *group, struct e
 /* Asks for a flush as soon as the input is empty, from now until storing_relax: a drain or a revoke is waiting. Any thread. */
 void storing_urge(struct storing *storing);
 void storing_relax(struct storing *storing);
+/* How much of its time (write and flush, ns) the store spent on each record that it stored since the last call; 0: it stored none. By one thread. */
+int64_t storing_latency(struct storing *storing);
 /* After queue_close(input): waits until everything is flushed and the stores are closed. */
 enum status storing_join(struct storing *storing, struct context *context);
 

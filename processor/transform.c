@@ -181,17 +181,6 @@ static enum status run_steps(struct worker *worker, struct batch *batch, struct 
     return STATUS_OK;
 }
 
-static void give_up(struct batch *batch)
-{
-    if (batch == NULL)
-        return;
-    for (uint32_t i = 0; i < batch->count; i++) {
-        if (batch->records[i].answer != STAGE_SETTLED && batch->ticket != NULL)
-            ticket_abandon(batch->ticket, batch->records[i].index, 1);
-    }
-    batch_free(batch);
-}
-
 /* A record that nobody may skip: what comes before it in its batch goes on to the stores; it and what follows is given up, and the service drains. */
 static struct batch *halt_at(struct worker *worker, struct batch *batch, const struct error *error)
 {
@@ -234,8 +223,8 @@ static enum status work_part(struct worker *worker, struct batch *batch, uint64_
         status = sequencer_wait(transform->sequencer, turn, worker->context);
     /* The halt may have come while we were at it: what is behind that record would only be stored twice. */
     if (status == STATUS_OK && brake_gives_up(transform->config.brake, transform->config.position)) {
-        give_up(batch);
-        give_up(*ret_rest);
+        batch_abandon(batch);
+        batch_abandon(*ret_rest);
         *ret_rest = NULL;
         return STATUS_OK;
     }
@@ -243,7 +232,7 @@ static enum status work_part(struct worker *worker, struct batch *batch, uint64_
         status = rejects_settle(&transform->rejects, batch, worker->context, error);
         if (status == STATUS_FAILED && error->class == ERROR_FATAL) {
             batch = halt_at(worker, batch, error);
-            give_up(*ret_rest);
+            batch_abandon(*ret_rest);
             *ret_rest = NULL;
             status = STATUS_OK;
         }
@@ -266,7 +255,7 @@ static enum status work(struct worker *worker, struct batch *batch, struct error
         if (brake_gives_up(transform->config.brake, transform->config.position)) {
             if (transform->sequencer != NULL)
                 status = sequencer_wait(transform->sequencer, turn, worker->context);
-            give_up(batch);
+            batch_abandon(batch);
         } else {
             status = work_part(worker, batch, turn, &rest, error);
         }
@@ -352,9 +341,9 @@ enum status transform_start(struct transform *transform, struct group *group, st
     return pool_start(transform->pool, error);
 }
 
-void transform_tick(struct transform *transform)
+void transform_tick(struct transform *transform, int64_t latency)
 {
-    pool_tick(transform->pool);
+    pool_tick(transform->pool, latency);
 }
 
 enum status transform_join(struct transform *transform, struct context *context)

@@ -47,7 +47,7 @@ enum status transform_new(const struct transform_config *config, struct transfor
                           struct error *error) WARN_UNUSED;
 void transform_free(struct transform *transform); /* after its workers ended; NULL is fine */
 enum status transform_start(struct transform *transform, struct group *group, struct error *error) WARN_UNUSED;
-void transform_tick(struct transform *transform); /* every POOL_TICK */
+void transform_tick(struct transform *transform, int64_t latency); /* every POOL_TICK; see pool_tick */
 /* After queue_close(input): waits for the workers. */
 enum status transform_join(struct transform *transform, struct context *context);
 

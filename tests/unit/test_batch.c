@@ -243,10 +243,34 @@ static void a_split_part_stands_alone(void **state)
     records_fini(&records);
 }
 
+static void abandoning_gives_up_what_has_no_verdict(void **state)
+{
+    (void)state;
+    struct records records;
+    struct ledger_counts counts;
+    records_init(&records);
+    struct ledger *ledger = ledger_new(1);
+    struct ledger_partition *partition = ledger_assign(ledger, "orders", 0);
+    struct batch *batch = records_batch(&records);
+    for (unsigned i = 0; i < 4; i++)
+        records_add(batch, NULL, "x");
+    assert_int_equal(ledger_issue(partition, batch), STATUS_OK);
+    ticket_settle(batch->ticket, 1, 1, VERDICT_STORED);
+    batch->records[1].answer = STAGE_SETTLED;
+    batch_drop(&batch->records[2]); /* said, but not settled */
+    batch_abandon(batch);
+    ledger_get_counts(ledger, &counts);
+    assert_int_equal(counts.abandoned, 3);
+    assert_int_equal(counts.in_flight, 0);
+    ledger_free(ledger);
+    records_fini(&records);
+}
+
 static void nothing_is_fine_to_free(void **state)
 {
     (void)state;
     batch_free(NULL);
+    batch_abandon(NULL);
     batch_pool_free(NULL);
 }
 
@@ -262,6 +286,7 @@ int main(void)
         cmocka_unit_test(branches_answer_each_for_itself_and_share_the_bytes),
         cmocka_unit_test(a_branch_weighs_what_it_keeps_alive),
         cmocka_unit_test(a_split_part_stands_alone),
+        cmocka_unit_test(abandoning_gives_up_what_has_no_verdict),
         cmocka_unit_test(nothing_is_fine_to_free),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

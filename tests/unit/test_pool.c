@@ -72,6 +72,23 @@ static void a_tenth_less_is_noise(void **state)
     assert_int_equal(decide(&rule, true, false, 950, 2), 1);
 }
 
+static int decide_by_latency(struct pool_rule *rule, int64_t latency)
+{
+    const struct pool_view view = {.over_half = true, .done = 1000, .latency = latency};
+    return pool_decide(rule, &view, 2, 1, 9);
+}
+
+static void a_step_that_slowed_the_store_down_is_undone(void **state)
+{
+    (void)state;
+    struct pool_rule rule = {0};
+    assert_int_equal(decide_by_latency(&rule, 100), 1);
+    assert_int_equal(decide_by_latency(&rule, 140), 1); /* less than half more is noise */
+    assert_int_equal(decide_by_latency(&rule, 0), 1);   /* nothing was stored: nothing is known */
+    assert_int_equal(decide_by_latency(&rule, 220), -1);
+    assert_int_equal(decide_by_latency(&rule, 1000), 0); /* not by a step of ours */
+}
+
 static void the_rest_after_an_undone_step_also_passes_while_the_queue_is_empty(void **state)
 {
     (void)state;
@@ -232,7 +249,7 @@ static void a_fixed_pool_has_its_workers_whatever_the_queue_does(void **state)
     assert_int_equal(pool_workers(f.pool), 3);
     fill(&f, 10);
     for (unsigned i = 0; i < 5; i++)
-        pool_tick(f.pool);
+        pool_tick(f.pool, 0);
     assert_int_equal(pool_workers(f.pool), 3);
     assert_false(pool_should_leave(f.pool));
     tear_down(&f);
@@ -246,7 +263,7 @@ static void a_shrunk_workers_thread_really_ends(void **state)
     fill(&f, 8);
     for (unsigned i = 0; i < 5; i++) {
         pool_done(f.pool, 1000);
-        pool_tick(f.pool);
+        pool_tick(f.pool, 0);
     }
     await_threads(&f, 4);
     assert_int_equal(pool_workers(f.pool), 4);
@@ -254,13 +271,13 @@ static void a_shrunk_workers_thread_really_ends(void **state)
     assert_int_equal(metric_get(gauge), 4);
     empty(&f);
     for (unsigned left = 3; left >= 1; left--) {
-        pool_tick(f.pool);
+        pool_tick(f.pool, 0);
         await_workers(&f, left);
         await_threads(&f, left);
         assert_int_equal(metric_get(gauge), left);
     }
     for (unsigned i = 0; i < 5; i++)
-        pool_tick(f.pool);
+        pool_tick(f.pool, 0);
     assert_false(pool_should_leave(f.pool));
     await_threads(&f, 1);
     tear_down(&f);
@@ -273,23 +290,23 @@ static void workers_that_leave_slowly_do_not_take_it_below_the_least(void **stat
     struct fixture f;
     set_up(&f, 1, 2);
     fill(&f, 8);
-    pool_tick(f.pool);
+    pool_tick(f.pool, 0);
     await_workers(&f, 2);
     empty(&f);
     set(&f, &f.slow, true);
-    pool_tick(f.pool);
+    pool_tick(f.pool, 0);
     CHECK_CALL(pthread_mutex_lock(&f.mutex));
     while (f.going == 0)
         CHECK_CALL(pthread_cond_wait(&f.changed, &f.mutex));
     CHECK_CALL(pthread_mutex_unlock(&f.mutex));
     for (unsigned i = 0; i < 5; i++)
-        pool_tick(f.pool);
+        pool_tick(f.pool, 0);
     assert_false(pool_should_leave(f.pool));
     assert_int_equal(get(&f, &f.going), 1);
     set(&f, &f.slow, false);
     await_workers(&f, 1);
     for (unsigned i = 0; i < 5; i++)
-        pool_tick(f.pool);
+        pool_tick(f.pool, 0);
     assert_false(pool_should_leave(f.pool));
     tear_down(&f);
 }
@@ -300,13 +317,13 @@ static void one_that_was_to_leave_and_is_needed_again_stays(void **state)
     struct fixture f;
     set_up(&f, 1, 2);
     fill(&f, 8);
-    pool_tick(f.pool);
+    pool_tick(f.pool, 0);
     await_workers(&f, 2);
     set(&f, &f.busy, true);
     empty(&f);
-    pool_tick(f.pool); /* one is to leave, and nobody has time to */
+    pool_tick(f.pool, 0); /* one is to leave, and nobody has time to */
     fill(&f, 8);
-    pool_tick(f.pool);
+    pool_tick(f.pool, 0);
     assert_int_equal(pool_workers(f.pool), 2);
     set(&f, &f.busy, false);
     assert_false(pool_should_leave(f.pool));
@@ -333,6 +350,7 @@ int main(void)
         cmocka_unit_test(a_queue_between_leaves_it_as_it_is),
         cmocka_unit_test(a_step_that_lowered_throughput_is_undone_and_not_tried_again_soon),
         cmocka_unit_test(a_tenth_less_is_noise),
+        cmocka_unit_test(a_step_that_slowed_the_store_down_is_undone),
         cmocka_unit_test(the_rest_after_an_undone_step_also_passes_while_the_queue_is_empty),
         cmocka_unit_test(a_fixed_pool_has_its_workers_whatever_the_queue_does),
         cmocka_unit_test(a_shrunk_workers_thread_really_ends),

@@ -200,6 +200,26 @@ static void each_worker_has_a_store_of_its_own(void **state)
     storage_fini(&s);
 }
 
+static void the_stores_time_for_each_record_is_told(void **state)
+{
+    (void)state;
+    struct storage s;
+    storage_init(&s);
+    memory_store_block(s.store, MEMORY_FLUSH);
+    storage_start(&s);
+    assert_int_equal(storing_latency(s.storing), 0);
+    storage_push(&s, 10);
+    storing_urge(s.storing);
+    assert_true(memory_store_wait_blocked(s.store, MEMORY_FLUSH));
+    assert_int_equal(context_sleep(s.context, 5 * CLOCK_MS), STATUS_OK);
+    memory_store_release(s.store, MEMORY_FLUSH);
+    assert_true(storage_wait_settled(&s, 10));
+    storage_finish(&s);
+    assert_in_range(storing_latency(s.storing), CLOCK_MS / 2, CLOCK_SECOND);
+    assert_int_equal(storing_latency(s.storing), 0);
+    storage_fini(&s);
+}
+
 static void end_to_end_time_is_measured_for_every_stored_record(void **state)
 {
     (void)state;
@@ -229,6 +249,7 @@ int main(void)
         cmocka_unit_test(what_the_store_rejects_goes_to_the_dead_letters),
         cmocka_unit_test(what_is_acknowledged_is_settled_oldest_first),
         cmocka_unit_test(each_worker_has_a_store_of_its_own),
+        cmocka_unit_test(the_stores_time_for_each_record_is_told),
         cmocka_unit_test(end_to_end_time_is_measured_for_every_stored_record),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
