@@ -131,6 +131,7 @@ static void ready_follows_the_store_and_the_drain(void **state)
     running.config.backoff_most = 20 * CLOCK_MS;
     running_produce(&running, 1, 100);
     running_start(&running);
+    assert_true(memory_store_wait_count(running.store, 100));
     assert_true(eventually(is_ready, running.shared.health));
     memory_store_fail(running.store, MEMORY_WRITE, ERROR_TRANSIENT, 0, UINT32_MAX);
     running_produce(&running, 1, 100);
