@@ -126,6 +126,17 @@ static void no_log(const rd_kafka_t *rk, int level, const char *facility, const 
     (void)rk, (void)level, (void)facility, (void)text;
 }
 
+int64_t kafka_conf_number(const rd_kafka_conf_t *conf, const char *name, int64_t otherwise)
+{
+    char text[24] = "";
+    size_t size = sizeof text;
+    if (rd_kafka_conf_get(conf, name, text, &size) != RD_KAFKA_CONF_OK)
+        return otherwise;
+    char *end;
+    long long number = strtoll(text, &end, 10);
+    return end != text && *end == '\0' ? number : otherwise;
+}
+
 enum status kafka_conf_try(enum kafka_role role, rd_kafka_conf_t *conf, struct error *error)
 {
     char words[ERROR_TEXT_MAX] = "";

@@ -75,6 +75,8 @@ rd_kafka_conf_t *kafka_conf_new(enum kafka_role role, const struct kafka_connect
                                 struct error *error) WARN_UNUSED;
 /* Sets one of weir's own; an error of ours, or of a value out of the config. */
 enum status kafka_conf_set(rd_kafka_conf_t *conf, const char *name, const char *value, struct error *error) WARN_UNUSED;
+/* The value of a number among conf's properties; `otherwise` when it has none. */
+int64_t kafka_conf_number(const rd_kafka_conf_t *conf, const char *name, int64_t otherwise);
 /* What librdkafka says to all of it together, without a broker: takes conf, made of a connection that is offline. */
 enum status kafka_conf_try(enum kafka_role role, rd_kafka_conf_t *conf, struct error *error) WARN_UNUSED;
 /* Takes out of a copy of the connection what reaches outside: brokers, and the files of certificates and keys, which the machine that checks need not have.

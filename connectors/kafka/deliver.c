@@ -194,14 +194,10 @@ enum status sink_open_producer(struct kafka_dead_letter *sink, struct error *err
         {"partitioner", "murmur2_random"},
         {NULL, NULL},
     };
-    char text[24] = "";
-    size_t size = sizeof text;
     rd_kafka_conf_t *conf = kafka_conf_new(KAFKA_PRODUCER, &sink->source->connection, &sink->own, defaults, error);
     if (conf == NULL)
         return STATUS_FAILED;
-    sink->message_max = MESSAGE_MAX_DEFAULT;
-    if (rd_kafka_conf_get(conf, "message.max.bytes", text, &size) == RD_KAFKA_CONF_OK && atoll(text) > 0)
-        sink->message_max = (size_t)atoll(text);
+    sink->message_max = (size_t)kafka_conf_number(conf, "message.max.bytes", MESSAGE_MAX_DEFAULT);
     rd_kafka_conf_set_dr_msg_cb(conf, on_delivery);
     sink->client = (struct kafka_client){.part = PART, .owner = sink};
     enum status status = kafka_client_open(&sink->client, KAFKA_PRODUCER, conf, error);

@@ -157,6 +157,8 @@ void kafka_leave(struct kafka_source *source, int64_t patience)
                                           "only after the session timeout");
         rd_kafka_queue_destroy(queue);
     }
+    unsigned count = source->count;
     while (source->count > 0)
         kafka_partition_free(source->partitions[source->count - 1]);
+    log_info(source->client.part, "left the group %s with %u partitions", source->config->group, count);
 }

@@ -87,16 +87,12 @@ static void look_at_limits(struct kafka_source *source)
 static void assign(struct kafka_source *source, rd_kafka_topic_partition_list_t *list)
 {
     rd_kafka_t *rk = source->client.rk;
-    if (!source->leaving) {
-        find_starts(source, list);
-        add_partitions(source, list);
-    }
+    find_starts(source, list);
+    add_partitions(source, list);
     if (cooperative(rk))
         check_error(source, "assign", rd_kafka_incremental_assign(rk, list));
     else
         check(source, "assign", rd_kafka_assign(rk, list));
-    if (source->leaving)
-        return;
     kafka_fetch_pause_new(source, list);
     source->assigned = true;
     kafka_client_up(&source->client);
@@ -135,7 +131,7 @@ static void revoke(struct kafka_source *source, rd_kafka_topic_partition_list_t 
     if (lost)
         log_warn(source->client.part,
                  "lost %d partitions: the group gave them away (no heartbeat in time, or no polling)", list->cnt);
-    else if (!source->leaving)
+    else
         hand_over(source, list);
     for (int i = 0; i < list->cnt; i++)
         kafka_partition_free(kafka_partition_find(source, list->elems[i].topic, list->elems[i].partition));
@@ -147,16 +143,28 @@ static void revoke(struct kafka_source *source, rd_kafka_topic_partition_list_t 
     else
         check(source, "unassign", rd_kafka_assign(rk, NULL));
     log_info(source->client.part, "revoked %d partitions, now %u", list->cnt, source->count);
-    if (source->leaving)
-        return;
     intake_rebalanced(source->intake);
     kafka_source_tell_state(source);
+}
+
+/* Once it is closing, librdkafka (2.15) takes the first answer to whatever event for giving everything back. There may be a second event (an assignment was on its way), but when
+ * that is answered the group's part may have ended already: the call would never return. */
+static void give_back(struct kafka_source *source)
+{
+    if (source->gave_back)
+        return;
+    source->gave_back = true;
+    check(source, "unassign", rd_kafka_assign(source->client.rk, NULL));
 }
 
 void kafka_on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t err, rd_kafka_topic_partition_list_t *list, void *opaque)
 {
     struct kafka_client *client = opaque;
     struct kafka_source *source = client->owner;
+    if (source->leaving) {
+        give_back(source);
+        return;
+    }
     switch (err) {
     case RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS:
         assign(source, list);

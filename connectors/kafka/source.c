@@ -201,11 +201,8 @@ static void consume(struct kafka_source *source)
 
 static int64_t session_timeout(const rd_kafka_conf_t *conf)
 {
-    char text[24] = "";
-    size_t size = sizeof text;
-    if (rd_kafka_conf_get(conf, "session.timeout.ms", text, &size) != RD_KAFKA_CONF_OK || atoll(text) <= 0)
-        return SESSION_DEFAULT;
-    return atoll(text) * CLOCK_MS;
+    int64_t ms = kafka_conf_number(conf, "session.timeout.ms", 0);
+    return ms > 0 ? ms * CLOCK_MS : SESSION_DEFAULT;
 }
 
 static enum status subscribe(struct kafka_source *source, struct error *error)

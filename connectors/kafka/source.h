@@ -108,7 +108,8 @@ struct kafka_source {
     unsigned count, room, turn;
     unsigned planned;      /* partitions that the fetch limits are made for */
     bool assigned;         /* once at least */
-    bool leaving;          /* revokes come because we leave: nothing to wait for */
+    bool leaving;          /* nothing is taken any more, and what the group says is its good-bye */
+    bool gave_back;        /* while leaving: the good-bye is answered */
     bool paused;           /* all partitions */
     int64_t no_room_since; /* 0: there is room */
     int64_t looked;        /* when positions and commits were looked after */

@@ -138,12 +138,9 @@ static enum status set_number(rd_kafka_conf_t *conf, const char *name, int64_t n
 static enum status set_limits(struct kafka_store *store, rd_kafka_conf_t *conf, struct error *error)
 {
     const struct config_map *properties = &store->config->connection.properties;
-    char text[24] = "";
-    size_t size = sizeof text;
-    int64_t kbytes = QUEUE_KBYTES;
-    /* A single message of the largest size must have room. */
-    if (rd_kafka_conf_get(conf, "message.max.bytes", text, &size) == RD_KAFKA_CONF_OK && atoll(text) / 512 > kbytes)
-        kbytes = atoll(text) / 512;
+    /* A single message of the largest size must have room, twice. */
+    int64_t largest = kafka_conf_number(conf, "message.max.bytes", 0) / 512;
+    int64_t kbytes = largest > QUEUE_KBYTES ? largest : QUEUE_KBYTES;
     enum status status = STATUS_OK;
     if (!kafka_properties_have(properties, "queue.buffering.max.messages"))
         status = set_number(conf, "queue.buffering.max.messages", QUEUE_MESSAGES, error);
