@@ -267,8 +267,9 @@ rd_kafka_conf_t *kafka_conf_new(enum kafka_role role, const struct kafka_connect
                                 struct error *error)
 {
     static const struct kafka_setting common[] = {
-        {"client.id", "weir"},             /* shown in the broker's log and quotas */
-        {"log.connection.close", "false"}, /* brokers close idle connections as a matter of course */
+        {"client.id", "weir"},                /* shown in the broker's log and quotas */
+        {"log.connection.close", "false"},    /* brokers close idle connections as a matter of course */
+        {"reconnect.backoff.max.ms", "1000"}, /* as Kafka's own client; with 10 s a restarted broker waits for us */
         {NULL, NULL},
     };
     static const struct kafka_setting producers[] = {{"enable.idempotence", "true"}, {"acks", "all"}, {NULL, NULL}};
