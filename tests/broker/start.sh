@@ -26,6 +26,7 @@ for s in sockets:
 print(*[s.getsockname()[1] for s in sockets])')
     echo "127.0.0.1:$1" >"$dir/bootstrap"
     # One partition for each internal topic and no rebalance delay: a group's first join then takes no second.
+    # No retention: tests write records with timestamps of long ago, which would be deleted half a minute after the start.
     # A short broker session: a killed broker comes back only when the controller has given up its predecessor.
     cat >"$properties" <<END
 process.roles=broker,controller
@@ -47,6 +48,7 @@ group.initial.rebalance.delay.ms=0
 group.min.session.timeout.ms=1000
 broker.session.timeout.ms=3000
 broker.heartbeat.interval.ms=500
+log.retention.ms=-1
 log.cleaner.dedupe.buffer.size=16777216
 END
     rm -rf "$dir/data"
