@@ -36,6 +36,8 @@ static bool copy_message(struct batch *batch, const rd_kafka_message_t *message,
     size_t key_size = message->key != NULL ? message->key_len : 0;
     size_t value_size = message->payload != NULL ? message->len : 0;
     uint8_t *text = record != NULL ? arena_text(&batch->arena, key_size + value_size) : NULL;
+    if (record != NULL)
+        record->offset = message->offset;
     if (text == NULL)
         return false;
     if (message->key != NULL) {
@@ -48,7 +50,6 @@ static bool copy_message(struct batch *batch, const rd_kafka_message_t *message,
     }
     rd_kafka_timestamp_type_t type;
     record->timestamp = rd_kafka_message_timestamp(message, &type);
-    record->offset = message->offset;
     rd_kafka_headers_t *headers = NULL;
     *ret_size = key_size + value_size;
     if (rd_kafka_message_headers(message, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR)
@@ -56,6 +57,15 @@ static bool copy_message(struct batch *batch, const rd_kafka_message_t *message,
     bool copied = copy_headers(batch, record, headers);
     *ret_size += record->headers.size;
     return copied;
+}
+
+/* What was never issued comes again, so it is not behind us: a commit of the position would lose it. */
+static void forget_batch(struct kafka_hand *hand)
+{
+    if (hand->batch != NULL && hand->batch->count > 0)
+        hand->partition->position = hand->batch->records[0].offset;
+    batch_free(hand->batch);
+    hand->batch = NULL;
 }
 
 /* False: no room. The batch is gone otherwise, also on failure (the run ends then, and the records come again). */
@@ -66,16 +76,22 @@ static bool push(struct kafka_source *source)
     struct batch *batch = hand->batch;
     if (batch == NULL)
         return true;
-    int64_t end = batch->count > 0 ? batch->records[batch->count - 1].offset + 1 : partition->pushed;
+    if (source->stopped || batch->count == 0) {
+        forget_batch(hand);
+        return true;
+    }
+    int64_t first = batch->records[0].offset, end = batch->records[batch->count - 1].offset + 1;
     enum status status = intake_try_push(partition->intake, batch, source->context);
     if (status == STATUS_FULL)
         return false;
     hand->batch = NULL;
     if (status == STATUS_OK)
         partition->pushed = end;
-    else if (status == STATUS_NO_MEMORY)
-        kafka_source_fail(source, ERROR_TRANSIENT, "out of memory");
     else
+        partition->position = first;
+    if (status == STATUS_NO_MEMORY)
+        kafka_source_fail(source, ERROR_TRANSIENT, "out of memory");
+    else if (status != STATUS_OK)
         kafka_source_fail(source, ERROR_NONE, "cancelled");
     return true;
 }
@@ -180,8 +196,7 @@ void kafka_hand_drop(struct kafka_source *source, const struct kafka_partition *
     struct kafka_hand *hand = &source->hand;
     if (hand->partition == NULL || (partition != NULL && partition != hand->partition))
         return;
-    batch_free(hand->batch);
-    hand->batch = NULL;
+    forget_batch(hand);
     for (; hand->next < hand->count; hand->next++)
         rd_kafka_message_destroy(hand->messages[hand->next]);
     hand->partition = NULL;

@@ -186,6 +186,36 @@ static void a_stop_drains_and_the_next_run_goes_on_without_a_duplicate(void **st
     end(&fixture);
 }
 
+static bool is_held_in_the_hand(void *arg)
+{
+    struct kafka_running *running = arg;
+    return kafka_running_metric(running, METRIC_GAUGE, "weir_kafka_position", "topic=\"orders\",partition=\"0\"") >
+           kafka_running_metric(running, METRIC_COUNTER, "weir_records_consumed_total", NULL);
+}
+
+static void what_found_no_room_before_a_stop_is_not_committed(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    begin(&fixture, 1, ORDERS);
+    fixture.running.stores[0].queue_records = BATCH_RECORDS +
+                                              BATCH_RECORDS / 2; /* a second batch is begun, and does not fit */
+    mock_produce(&fixture.mock, "orders", 0, 10000);
+    memory_store_block(fixture.running.store, MEMORY_WRITE);
+    kafka_running_start(&fixture.running);
+    assert_true(eventually(is_held_in_the_hand, &fixture.running));
+    kafka_running_stop(&fixture.running);
+    assert_true(kafka_running_wait_health(&fixture.running, "the service is stopping"));
+    memory_store_release(fixture.running.store, MEMORY_WRITE);
+    assert_int_equal(kafka_running_wait(&fixture.running), STATUS_OK);
+    assert_in_range(memory_store_count(fixture.running.store), 1, 9999);
+    assert_int_equal(mock_committed(&fixture.mock, "g", "orders", 0), memory_store_count(fixture.running.store));
+    begin_again(&fixture);
+    assert_int_equal(kafka_running_run(&fixture.running), STATUS_OK);
+    assert_all_stored_once_in_order(fixture.running.store, 10000);
+    end(&fixture);
+}
+
 static void a_drain_past_its_deadline_commits_what_was_stored(void **state)
 {
     (void)state;
@@ -383,6 +413,7 @@ int main(void)
         cmocka_unit_test(a_pattern_takes_the_topics_that_match_and_those_that_come_later),
         cmocka_unit_test(start_latest_takes_only_what_comes_after_and_a_restart_goes_on_from_there),
         cmocka_unit_test(a_stop_drains_and_the_next_run_goes_on_without_a_duplicate),
+        cmocka_unit_test(what_found_no_room_before_a_stop_is_not_committed),
         cmocka_unit_test(a_drain_past_its_deadline_commits_what_was_stored),
         cmocka_unit_test(a_hard_stop_ends_soon_and_loses_nothing),
         cmocka_unit_test(a_stop_at_whatever_moment_of_joining_ends),
