@@ -15,7 +15,7 @@ struct intake_partition {
     _Atomic int64_t position, end;
     _Atomic bool paused;
     _Atomic int64_t start; /* first position seen */
-    int64_t seen_progress; /* ticking thread: position + committable at the last progress */
+    int64_t seen_progress; /* ticking thread: as far as all was done with at the last progress */
     int64_t progress_at;
     bool stalled;
     struct metric *lag_metric, *paused_metric, *position_metric, *committed_metric, *stalled_metric;

@@ -1,6 +1,6 @@
 /*
- * Lag and the watchdog: a partition that has lag and has made no progress for a while is an incident with a reason, never silence. Progress is either a record taken in
- * or an offset settled.
+ * Lag and the watchdog: a partition that has lag and has made no progress for a while is an incident with a reason, never silence. Progress is what could be
+ * committed: one record whose verdict does not come, a dead letter say, holds all behind it up, however many of these are stored.
  */
 #include <stdio.h>
 
@@ -10,15 +10,21 @@
 #include "processor/log.h"
 #include "processor/metrics.h"
 
+/* All before it is done with. While nothing is in flight that is the position, which also passes what is no record: a transaction's markers, what compaction
+ * left out, lost ranges. -1: not known yet. */
+static int64_t done_to(const struct intake_partition *partition)
+{
+    int64_t settled = ledger_committable(partition->ledger);
+    int64_t position = atomic_load_explicit(&partition->position, memory_order_relaxed);
+    if (position > settled && ledger_partition_in_flight(partition->ledger) == 0)
+        return position;
+    return settled >= 0 ? settled : atomic_load_explicit(&partition->start, memory_order_relaxed);
+}
+
 static int64_t lag_of(const struct intake_partition *partition)
 {
-    int64_t end = atomic_load_explicit(&partition->end, memory_order_relaxed);
-    int64_t settled = ledger_committable(partition->ledger);
-    if (settled < 0)
-        settled = atomic_load_explicit(&partition->start, memory_order_relaxed);
-    if (settled < 0)
-        settled = atomic_load_explicit(&partition->position, memory_order_relaxed);
-    return end >= 0 && settled >= 0 && end > settled ? end - settled : 0;
+    int64_t end = atomic_load_explicit(&partition->end, memory_order_relaxed), done = done_to(partition);
+    return end >= 0 && done >= 0 && end > done ? end - done : 0;
 }
 
 static void say_stalled(struct intake_partition *partition, int64_t lag, int64_t seconds, const char *blocking)
@@ -46,7 +52,7 @@ static bool watch_partition(struct intake_partition *partition, int64_t now, con
 {
     int64_t lag = lag_of(partition);
     int64_t position = atomic_load_explicit(&partition->position, memory_order_relaxed);
-    int64_t progress = position + ledger_committable(partition->ledger);
+    int64_t progress = done_to(partition);
     metric_set(partition->lag_metric, lag);
     metric_set(partition->position_metric, position);
     if (progress != partition->seen_progress || lag == 0) {

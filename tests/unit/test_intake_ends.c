@@ -279,6 +279,57 @@ static void a_partition_without_lag_never_stalls(void **state)
     intaking_fini(&f);
 }
 
+/* A transaction's marker has an offset, and is no record: the position passes it, and nothing is there to be settled. */
+static void what_is_no_record_at_the_end_is_no_lag_and_no_stall(void **state)
+{
+    (void)state;
+    struct intaking f;
+    intaking_init(&f);
+    struct intake_partition *partition = intaking_assign(&f, 0, 0);
+    intaking_push(&f, partition, 0, 50);
+    intake_position(partition, 51, 51);
+    intake_tick(f.intake, NULL);
+    assert_int_equal(intaking_metric(&f, METRIC_GAUGE, "weir_kafka_lag_records", INTAKING_PARTITION_0), 51);
+    intaking_settle(&f);
+    intake_tick(f.intake, NULL);
+    assert_int_equal(intaking_metric(&f, METRIC_GAUGE, "weir_kafka_lag_records", INTAKING_PARTITION_0), 0);
+    assert_int_equal(context_sleep(f.context, 3 * CLOCK_MS), STATUS_OK);
+    intake_tick(f.intake, NULL);
+    assert_int_equal(intaking_metric(&f, METRIC_GAUGE, "weir_stalled", NULL), 0);
+    intaking_fini(&f);
+}
+
+struct stuck {
+    struct stall stall;
+    struct intake_partition *partition;
+    int64_t next;
+};
+
+/* Records go on being taken and settled behind one that has no verdict. */
+static bool stalls_though_it_flows(void *arg)
+{
+    struct stuck *stuck = arg;
+    struct batch *batch;
+    intaking_push(stuck->stall.fixture, stuck->partition, stuck->next++, 1);
+    assert_int_equal(queue_pop(stuck->stall.fixture->queue, stuck->stall.fixture->context, CLOCK_NEVER, &batch),
+                     STATUS_OK);
+    if (stuck->next > 1)
+        ticket_settle(batch->ticket, 0, 1, VERDICT_STORED);
+    batch_free(batch);
+    return is_stalled(&stuck->stall);
+}
+
+static void one_record_without_a_verdict_is_an_incident_though_others_flow(void **state)
+{
+    (void)state;
+    struct intaking f;
+    intaking_init(&f);
+    struct stuck stuck = {.stall = {.fixture = &f}, .partition = intaking_assign(&f, 0, 0)};
+    intake_position(stuck.partition, 0, 1000000);
+    assert_true(eventually(stalls_though_it_flows, &stuck));
+    intaking_fini(&f);
+}
+
 static void note_offset(const char *topic, int32_t partition, int64_t offset, void *arg)
 {
     assert_string_equal(topic, "orders");
@@ -322,6 +373,8 @@ int main(void)
         cmocka_unit_test(lag_is_what_lies_between_settled_and_end),
         cmocka_unit_test(lag_without_progress_is_an_incident_with_a_reason),
         cmocka_unit_test(a_partition_without_lag_never_stalls),
+        cmocka_unit_test(what_is_no_record_at_the_end_is_no_lag_and_no_stall),
+        cmocka_unit_test(one_record_without_a_verdict_is_an_incident_though_others_flow),
         cmocka_unit_test(commits_lost_ranges_and_rebalances_are_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
