@@ -69,7 +69,7 @@ static enum status build_core(struct pipeline *pipeline, struct context *context
     pipeline->batches = pipeline->budget == NULL
                             ? NULL
                             : batch_pool_new(pipeline->budget, keep < BATCHES_KEPT ? (unsigned)keep : BATCHES_KEPT);
-    pipeline->ledger = ledger_new(config->store_count);
+    pipeline->ledger = ledger_new(config->store_count, pipeline->budget);
     pipeline->group = group_new(context);
     pipeline->queues = calloc(assembly_queues(pipeline), sizeof(struct queue *));
     pipeline->transforms = calloc(pipeline->stage_count + 1, sizeof(struct transform *));

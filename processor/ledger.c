@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "processor/batch.h"
+#include "processor/budget.h"
 #include "processor/check.h"
 #include "processor/clock.h"
 
@@ -41,6 +42,7 @@ struct ledger_partition {
 /* One mutex for all: it is taken a few times a batch. */
 struct ledger {
     unsigned branches;
+    struct budget *budget; /* pays for the tickets; may be NULL */
     pthread_mutex_t mutex;
     pthread_cond_t idle;
     struct ledger_partition *partitions; /* mutex */
@@ -49,29 +51,36 @@ struct ledger {
     unsigned waiters;                    /* mutex */
 };
 
-struct ledger *ledger_new(unsigned branches)
+struct ledger *ledger_new(unsigned branches, struct budget *budget)
 {
     CHECK(branches >= 1 && branches <= LEFT_MASK);
     struct ledger *ledger = calloc(1, sizeof *ledger);
     if (ledger == NULL)
         return NULL;
     ledger->branches = branches;
+    ledger->budget = budget;
     CHECK_CALL(pthread_mutex_init(&ledger->mutex, NULL));
     CHECK_CALL(pthread_cond_init(&ledger->idle, NULL));
     return ledger;
 }
 
-static void fence_locked(struct ledger_partition *partition)
+/* Tickets that have left their partition's list: without the mutex, as the budget may wake somebody. */
+static void unref_all(struct ticket *ticket)
 {
-    struct ledger *ledger = partition->ledger;
-    struct ticket *ticket = partition->first;
     while (ticket != NULL) {
         struct ticket *next = ticket->next;
-        ticket->partition = NULL;
-        ticket->next = NULL;
         ticket_unref(ticket);
         ticket = next;
     }
+}
+
+/* Returns the tickets that left the list, for unref_all. */
+static struct ticket *fence_locked(struct ledger_partition *partition)
+{
+    struct ledger *ledger = partition->ledger;
+    struct ticket *fenced = partition->first;
+    for (struct ticket *ticket = fenced; ticket != NULL; ticket = ticket->next)
+        ticket->partition = NULL;
     partition->first = NULL;
     partition->last = &partition->first;
     ledger->counts.in_flight -= partition->in_flight;
@@ -79,6 +88,7 @@ static void fence_locked(struct ledger_partition *partition)
     partition->in_flight = 0;
     partition->current = false;
     CHECK_CALL(pthread_cond_broadcast(&ledger->idle));
+    return fenced;
 }
 
 void ledger_free(struct ledger *ledger)
@@ -88,7 +98,7 @@ void ledger_free(struct ledger *ledger)
     while (ledger->partitions != NULL) {
         struct ledger_partition *partition = ledger->partitions;
         ledger->partitions = partition->next;
-        fence_locked(partition);
+        unref_all(fence_locked(partition));
         free(partition->topic);
         free(partition);
     }
@@ -127,25 +137,28 @@ static struct ledger_partition *add_locked(struct ledger *ledger, const char *to
 
 struct ledger_partition *ledger_assign(struct ledger *ledger, const char *topic, int32_t partition)
 {
+    struct ticket *fenced = NULL;
     CHECK_CALL(pthread_mutex_lock(&ledger->mutex));
     struct ledger_partition *p = find_locked(ledger, topic, partition);
     if (p == NULL)
         p = add_locked(ledger, topic, partition);
     if (p != NULL) {
         if (p->current)
-            fence_locked(p);
+            fenced = fence_locked(p);
         p->current = true;
         p->committable = -1;
     }
     CHECK_CALL(pthread_mutex_unlock(&ledger->mutex));
+    unref_all(fenced);
     return p;
 }
 
 void ledger_revoke(struct ledger_partition *partition)
 {
     CHECK_CALL(pthread_mutex_lock(&partition->ledger->mutex));
-    fence_locked(partition);
+    struct ticket *fenced = fence_locked(partition);
     CHECK_CALL(pthread_mutex_unlock(&partition->ledger->mutex));
+    unref_all(fenced);
 }
 
 bool ledger_is_current(const struct ledger_partition *partition)
@@ -156,9 +169,14 @@ bool ledger_is_current(const struct ledger_partition *partition)
     return current;
 }
 
+static size_t ticket_cost(uint32_t records)
+{
+    return sizeof(struct ticket) + records * (sizeof(int64_t) + 1);
+}
+
 static struct ticket *ticket_new(struct ledger *ledger, struct batch *batch)
 {
-    struct ticket *ticket = malloc(sizeof *ticket + batch->count * (sizeof(int64_t) + 1));
+    struct ticket *ticket = malloc(ticket_cost(batch->count));
     if (ticket == NULL)
         return NULL;
     *ticket = (struct ticket){
@@ -184,6 +202,8 @@ enum status ledger_issue(struct ledger_partition *partition, struct batch *batch
     if (ticket == NULL)
         return STATUS_NO_MEMORY;
     __atomic_add_fetch(&ledger->tickets, 1, __ATOMIC_RELAXED);
+    if (ledger->budget != NULL)
+        budget_take(ledger->budget, ticket_cost(batch->count));
     CHECK_CALL(pthread_mutex_lock(&ledger->mutex));
     CHECK(partition->current);
     ticket->partition = partition;
@@ -206,8 +226,11 @@ void ticket_unref(struct ticket *ticket)
 {
     if (ticket == NULL || __atomic_sub_fetch(&ticket->refs, 1, __ATOMIC_ACQ_REL) > 0)
         return;
-    __atomic_sub_fetch(&ticket->ledger->tickets, 1, __ATOMIC_RELEASE);
+    struct ledger *ledger = ticket->ledger;
+    if (ledger->budget != NULL)
+        budget_give(ledger->budget, ticket_cost(ticket->count));
     free(ticket);
+    __atomic_sub_fetch(&ledger->tickets, 1, __ATOMIC_RELEASE);
 }
 
 static void wake_if_idle_locked(struct ledger_partition *partition)
@@ -216,19 +239,20 @@ static void wake_if_idle_locked(struct ledger_partition *partition)
         CHECK_CALL(pthread_cond_broadcast(&partition->ledger->idle));
 }
 
-/* Takes settled tickets off the front of the list. */
-static void advance_locked(struct ledger_partition *partition)
+/* Takes settled tickets off the front of the list. Returns them, for unref_all. */
+static struct ticket *advance_locked(struct ledger_partition *partition)
 {
-    struct ticket *ticket;
-    while ((ticket = partition->first) != NULL && ticket->open == 0) {
-        partition->committable = ticket->offsets[ticket->count - 1] + 1;
-        partition->first = ticket->next;
-        if (partition->first == NULL)
-            partition->last = &partition->first;
-        ticket->next = NULL;
-        ticket_unref(ticket);
+    struct ticket *settled = partition->first, **end = &settled;
+    while (*end != NULL && (*end)->open == 0) {
+        partition->committable = (*end)->offsets[(*end)->count - 1] + 1;
+        end = &(*end)->next;
     }
+    partition->first = *end;
+    if (partition->first == NULL)
+        partition->last = &partition->first;
+    *end = NULL;
     wake_if_idle_locked(partition);
+    return settled;
 }
 
 static void count_locked(struct ledger_counts *counts, enum verdict verdict, uint64_t n)
@@ -274,6 +298,7 @@ static void settle(struct ticket *ticket, uint32_t first, uint32_t count, enum v
     struct ledger *ledger = ticket->ledger;
     uint64_t by_verdict[VERDICT_DEAD_LETTERED + 1] = {0};
     uint32_t done = 0;
+    struct ticket *settled = NULL;
     CHECK(first <= ticket->count && count <= ticket->count - first);
     CHECK_CALL(pthread_mutex_lock(&ledger->mutex));
     struct ledger_partition *partition = ticket->partition;
@@ -288,9 +313,10 @@ static void settle(struct ticket *ticket, uint32_t first, uint32_t count, enum v
         ledger->counts.refused += by_verdict[VERDICT_NONE];
         for (enum verdict v = VERDICT_STORED; v <= VERDICT_DEAD_LETTERED; v++)
             count_locked(&ledger->counts, v, by_verdict[v]);
-        advance_locked(partition);
+        settled = advance_locked(partition);
     }
     CHECK_CALL(pthread_mutex_unlock(&ledger->mutex));
+    unref_all(settled);
 }
 
 void ticket_settle(struct ticket *ticket, uint32_t first, uint32_t count, enum verdict verdict)

@@ -15,6 +15,7 @@
 
 enum verdict { VERDICT_NONE = 0, VERDICT_STORED, VERDICT_DROPPED, VERDICT_DEAD_LETTERED };
 
+struct budget;
 struct ledger;
 struct ledger_partition;
 struct ticket;
@@ -28,8 +29,9 @@ struct ledger_counts {
     uint64_t abandoned; /* given up without a verdict: by ticket_abandon, or in flight when their epoch ended */
 };
 
-/* branches: how many stores must each settle a record before it counts (1 or more). */
-struct ledger *ledger_new(unsigned branches) WARN_UNUSED;
+/* branches: how many stores must each settle a record before it counts (1 or more). budget (may be NULL) pays for the tickets: one record whose verdict does not
+ * come keeps the tickets of all behind it, and so the intake stops before memory does. */
+struct ledger *ledger_new(unsigned branches, struct budget *budget) WARN_UNUSED;
 void ledger_free(struct ledger *ledger); /* every ticket must be gone */
 
 /* Begins a new epoch of the partition. The ledger owns the result: valid until ledger_free. */

@@ -98,7 +98,7 @@ static void open_bench(struct bench *bench)
     bench->metrics = metrics_new();
     bench->context = context_new(NULL, CLOCK_NEVER);
     bench->queue = queue_new(&queue, bench->metrics);
-    bench->ledger = ledger_new(1);
+    bench->ledger = ledger_new(1, NULL);
     bench->lines = malloc((size_t)BATCH_RECORDS * 4096);
     CHECK(bench->metrics != NULL && bench->context != NULL && bench->queue != NULL && bench->ledger != NULL &&
           bench->lines != NULL);

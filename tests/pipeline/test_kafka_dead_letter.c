@@ -126,7 +126,7 @@ static void begin_with(struct fixture *fixture, bool limited)
     mock_init(&fixture->mock);
     mock_topic(&fixture->mock, "orders.dlq", 1);
     records_init(&fixture->records);
-    fixture->ledger = ledger_new(1);
+    fixture->ledger = ledger_new(1, NULL);
     fixture->partition = ledger_assign(fixture->ledger, "orders", 0);
     fixture->context = context_new(NULL, CLOCK_NEVER);
     assert_non_null(fixture->context);

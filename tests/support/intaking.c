@@ -25,7 +25,7 @@ void intaking_init(struct intaking *f)
     f->offsets = offsets_new();
     f->budget = budget_new(INTAKING_BUDGET);
     f->batches = batch_pool_new(f->budget, 0);
-    f->ledger = ledger_new(1);
+    f->ledger = ledger_new(1, f->budget);
     f->root = context_new(NULL, CLOCK_NEVER);
     f->soft = context_new(f->root, CLOCK_NEVER);
     f->context = context_new(f->root, clock_now() + 60 * CLOCK_SECOND);

@@ -78,7 +78,7 @@ void staging_init(struct staging *f)
     f->group = group_new(f->context);
     f->input = queue_new(&queue, NULL);
     f->output = queue_new(&queue, NULL);
-    f->ledger = ledger_new(1);
+    f->ledger = ledger_new(1, NULL);
     f->partition = ledger_assign(f->ledger, "orders", 0);
     f->broker = memory_broker_new("dead", 1);
     const struct connector_env env = {.source_config = f->broker};

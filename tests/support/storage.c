@@ -20,7 +20,7 @@ void storage_init(struct storage *s)
     assert_int_equal(brake_init(&s->brake, NULL), STATUS_OK);
     s->group = group_new(s->context);
     s->input = queue_new(&queue, NULL);
-    s->ledger = ledger_new(1);
+    s->ledger = ledger_new(1, NULL);
     s->partition = ledger_assign(s->ledger, "orders", 0);
     s->broker = memory_broker_new("dead", 1);
     s->env = (struct connector_env){.source_config = s->broker};

@@ -206,7 +206,7 @@ static void a_split_part_stands_alone(void **state)
     (void)state;
     struct records records;
     records_init(&records);
-    struct ledger *ledger = ledger_new(1);
+    struct ledger *ledger = ledger_new(1, NULL);
     struct ledger_partition *partition = ledger_assign(ledger, "orders", 0);
     struct batch *batch = records_batch(&records);
     for (unsigned i = 0; i < 10; i++) {
@@ -249,7 +249,7 @@ static void abandoning_gives_up_what_has_no_verdict(void **state)
     struct records records;
     struct ledger_counts counts;
     records_init(&records);
-    struct ledger *ledger = ledger_new(1);
+    struct ledger *ledger = ledger_new(1, NULL);
     struct ledger_partition *partition = ledger_assign(ledger, "orders", 0);
     struct batch *batch = records_batch(&records);
     for (unsigned i = 0; i < 4; i++)

@@ -21,7 +21,7 @@ struct fixture {
 static void set_up(struct fixture *fixture, unsigned branches)
 {
     records_init(&fixture->records);
-    fixture->ledger = ledger_new(branches);
+    fixture->ledger = ledger_new(branches, fixture->records.budget);
     assert_non_null(fixture->ledger);
     fixture->partition = ledger_assign(fixture->ledger, "orders", 0);
     assert_non_null(fixture->partition);
@@ -66,6 +66,28 @@ static void nothing_is_committable_before_something_is_settled(void **state)
     assert_int_equal(ledger_partition_in_flight(f.partition), 0);
     batch_free(batch);
     tear_down(&f);
+}
+
+static void the_tickets_behind_a_record_without_a_verdict_are_paid_for_until_it_comes(void **state)
+{
+    (void)state;
+    struct fixture f;
+    set_up(&f, 1);
+    struct batch *stuck = issue(&f, f.partition, 0, 1);
+    struct ticket *ticket = stuck->ticket;
+    ticket_ref(ticket); /* as a dead letter under way does */
+    batch_free(stuck);
+    for (int64_t next = 1; next < 100001; next += 1000) {
+        struct batch *batch = issue(&f, f.partition, next, 1000);
+        ticket_settle(batch->ticket, 0, 1000, VERDICT_STORED);
+        batch_free(batch);
+    }
+    size_t kept = budget_used(f.records.budget);
+    ticket_settle(ticket, 0, 1, VERDICT_DEAD_LETTERED);
+    ticket_unref(ticket);
+    assert_int_equal(ledger_committable(f.partition), 100001);
+    assert_true(kept - budget_used(f.records.budget) > 100000 * sizeof(int64_t));
+    tear_down(&f); /* asserts that the budget is unused */
 }
 
 static void only_the_contiguous_prefix_is_committable(void **state)
@@ -371,6 +393,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nothing_is_committable_before_something_is_settled),
+        cmocka_unit_test(the_tickets_behind_a_record_without_a_verdict_are_paid_for_until_it_comes),
         cmocka_unit_test(only_the_contiguous_prefix_is_committable),
         cmocka_unit_test(gaps_between_offsets_are_no_gaps_in_the_prefix),
         cmocka_unit_test(a_record_is_done_when_all_branches_are),

@@ -187,7 +187,7 @@ static void consume(struct intaking *f, struct intake *intake)
 static void use_intake(void *arg)
 {
     struct intaking *f = arg;
-    struct ledger *ledger = ledger_new(1);
+    struct ledger *ledger = ledger_new(1, NULL);
     struct intake_config config = f->config;
     config.ledger = ledger;
     struct intake *intake = ledger != NULL ? intake_new(&config) : NULL;

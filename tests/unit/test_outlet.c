@@ -67,7 +67,7 @@ static void each_of_several_queues_gets_a_branch(void **state)
     (void)state;
     struct fixture f;
     set_up(&f, QUEUES, 10);
-    struct ledger *ledger = ledger_new(QUEUES);
+    struct ledger *ledger = ledger_new(QUEUES, NULL);
     struct ledger_partition *partition = ledger_assign(ledger, "orders", 0);
     struct batch *batch = batch_of(&f);
     assert_int_equal(ledger_issue(partition, batch), STATUS_OK);

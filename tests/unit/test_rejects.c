@@ -53,7 +53,7 @@ static void set_up(struct fixture *fixture, bool with_sink, bool all_branches, u
 {
     *fixture = (struct fixture){.sink = {.contract = {.write = sink_write}, .left = 1000}};
     records_init(&fixture->records);
-    fixture->ledger = ledger_new(2);
+    fixture->ledger = ledger_new(2, NULL);
     fixture->partition = ledger_assign(fixture->ledger, "orders", 0);
     fixture->metrics = metrics_new();
     fixture->context = context_new(NULL, CLOCK_NEVER);
