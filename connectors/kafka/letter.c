@@ -65,7 +65,7 @@ struct letter *letter_new(const struct batch *batch, const struct record *record
         .index = record->index,
         .timestamp = record->timestamp,
         .headers = make_headers(batch, record, service),
-        .size = size,
+        .size = sizeof *letter + size + record->headers.size,
         .original_size = record->value.size,
     };
     uint8_t *text = (uint8_t *)(letter + 1);

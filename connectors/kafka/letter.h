@@ -20,7 +20,7 @@ struct letter {
     int64_t timestamp;
     rd_kafka_headers_t *headers; /* ours while it is not sent */
     rd_kafka_resp_err_t err;     /* the answer */
-    size_t size;                 /* of key and value as they came: what it counts for */
+    size_t size;                 /* of it all, as it came: what it counts for */
     size_t original_size;        /* of the value */
     struct bytes key, value;     /* point behind the struct; data NULL: null */
 };

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "processor/clock.h"
+#include "processor/headers.h"
 #include "processor/ledger.h"
 #include "tests/support/kafka.h"
 #include "tests/support/kafka_running.h"
@@ -344,13 +345,18 @@ static void letters_without_an_answer_hold_the_writer_back_within_its_context(vo
     (void)state;
     struct fixture fixture;
     char *large = malloc(900001);
+    uint8_t *packed = malloc(901000);
     begin(&fixture);
     mock_down(&fixture.mock, true);
     memset(large, 'x', 900000);
     large[900000] = '\0';
     struct batch *batch = records_batch(&fixture.records);
-    for (int i = 0; i < 12; i++)
-        records_add(batch, "k", large);
+    uint8_t *end_of_packed = headers_pack(packed, bytes_of_string("trace"), bytes_of_string(large));
+    for (int i = 0; i < 12; i++) {
+        struct record *record = records_add(batch, "k", i % 2 == 0 ? large : "v");
+        if (i % 2 != 0)
+            record->headers = bytes_of(packed, (uint32_t)(end_of_packed - packed));
+    }
     issue(&fixture, batch);
     struct context *patience = context_new(fixture.context, clock_now() + CLOCK_SECOND);
     assert_non_null(patience);
@@ -366,6 +372,7 @@ static void letters_without_an_answer_hold_the_writer_back_within_its_context(vo
     context_free(patience);
     batch_free(batch);
     free(large);
+    free(packed);
     end(&fixture); /* with letters under way: nothing is left of them */
 }
 
