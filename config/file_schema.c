@@ -7,6 +7,8 @@
 #include "config/quote.h"
 #include "config/schema.h"
 #include "config/settings.h"
+#include "processor/ledger.h"
+#include "processor/transform.h"
 
 /* One key's name, help and schema among the properties of a map that has one of several. */
 static void write_kind(const char *name, const char *help, const struct config_field *field, bool first, FILE *out)
@@ -94,16 +96,18 @@ static void write_stage(const struct config_registry *registry, FILE *out)
         names[count] = type->name;
         write_kind(type->name, type->help, type->config, count == 0, out);
     }
-    fputs(
+    fprintf(
+        out,
         ",\n      \"enrich\": {\"description\": \"Enrichers, in their order: a list, or a map of them.\", \"anyOf\": ["
-        "{\"type\": \"array\", \"minItems\": 1, \"items\": {\"allOf\": [{\"$ref\": \"#/definitions/enricher\"}], "
+        "{\"type\": \"array\", \"minItems\": 1, \"maxItems\": %d, \"items\": {\"allOf\": [{\"$ref\": "
+        "\"#/definitions/enricher\"}], "
         "\"maxProperties\": 1}}, "
         "{\"$ref\": \"#/definitions/enricher\"}]},"
         "\n      \"store\": {\"description\": \"The last stage: where records go; several stores as a list.\", "
         "\"anyOf\": ["
         "{\"$ref\": \"#/definitions/store\"}, "
-        "{\"type\": \"array\", \"minItems\": 1, \"items\": {\"$ref\": \"#/definitions/store\"}}]}",
-        out);
+        "{\"type\": \"array\", \"minItems\": 1, \"maxItems\": %d, \"items\": {\"$ref\": \"#/definitions/store\"}}]}",
+        TRANSFORM_MAX_STEPS, LEDGER_MAX_BRANCHES);
     schema_properties(stage_settings_field.table->fields, out, 6, false);
     for (const struct config_field *field = store_settings_field.table->fields; field->name != NULL; field++) {
         if (strcmp(field->name, "flush") == 0) {

@@ -6,6 +6,7 @@
 #include "config/found.h"
 #include "config/settings.h"
 #include "config/unknown.h"
+#include "processor/transform.h"
 
 /* A step's config, by its type's field. */
 static const void *parse_content(struct config_loader *loader, const struct config_field *field,
@@ -90,6 +91,12 @@ static bool parse_enrich(struct config_loader *loader, const struct stage_type *
     if (node->kind == NODE_SCALAR || node->count == 0) {
         config_error(loader->report, node, "expected a list of enrichers (- set: {...}), found %s",
                      found_words(node, found));
+        return false;
+    }
+    if (node->count > TRANSFORM_MAX_STEPS) {
+        config_error(loader->report, node,
+                     "expected at most %d enrichers, found %u; a second `enrich` takes the others", TRANSFORM_MAX_STEPS,
+                     node->count);
         return false;
     }
     for (uint32_t i = 0; i < STAGES_MAX && types[i] != NULL; i++)

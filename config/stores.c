@@ -5,8 +5,7 @@
 #include "config/found.h"
 #include "config/settings.h"
 #include "config/stages.h"
-
-enum { STORES_MAX = 32 };
+#include "processor/ledger.h"
 
 /* A map of the settings of both: what the store has itself wins over what holds for all. */
 static struct config_node *join_settings(struct config_loader *loader, const struct config_node *own,
@@ -79,8 +78,8 @@ bool stores_parse(struct config_loader *loader, const struct config_registry *re
     bool list = store->kind == NODE_LIST, good = true;
     const struct config_node *items = list ? store->children : store, *name = config_tree_get(around, "name");
     uint32_t count = list ? store->count : 1;
-    if (count == 0 || count > STORES_MAX) {
-        config_error(loader->report, store, "expected 1 to %d stores, found %s", STORES_MAX,
+    if (count == 0 || count > LEDGER_MAX_BRANCHES) {
+        config_error(loader->report, store, "expected 1 to %d stores, found %s", LEDGER_MAX_BRANCHES,
                      count == 0 ? "none" : "more");
         return false;
     }

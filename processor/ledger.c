@@ -15,7 +15,7 @@
 #include "processor/check.h"
 #include "processor/clock.h"
 
-enum { LEFT_MASK = 0x0f, VERDICT_SHIFT = 4, VERDICT_MASK = 0x30, GIVEN_UP = 0x80 };
+enum { LEFT_MASK = LEDGER_MAX_BRANCHES, VERDICT_SHIFT = 4, VERDICT_MASK = 0x30, GIVEN_UP = 0x80 };
 
 struct ticket {
     struct ledger *ledger;
@@ -53,7 +53,7 @@ struct ledger {
 
 struct ledger *ledger_new(unsigned branches, struct budget *budget)
 {
-    CHECK(branches >= 1 && branches <= LEFT_MASK);
+    CHECK(branches >= 1 && branches <= LEDGER_MAX_BRANCHES);
     struct ledger *ledger = calloc(1, sizeof *ledger);
     if (ledger == NULL)
         return NULL;

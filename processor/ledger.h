@@ -21,6 +21,8 @@ struct ledger_partition;
 struct ticket;
 struct batch;
 
+enum { LEDGER_MAX_BRANCHES = 15 };
+
 /* Totals over the ledger's life; verdicts of refused completions are not in them. */
 struct ledger_counts {
     uint64_t issued, stored, dropped, dead_lettered;
@@ -29,7 +31,7 @@ struct ledger_counts {
     uint64_t abandoned; /* given up without a verdict: by ticket_abandon, or in flight when their epoch ended */
 };
 
-/* branches: how many stores must each settle a record before it counts (1 or more). budget (may be NULL) pays for the tickets: one record whose verdict does not
+/* branches: how many stores must each settle a record before it counts (1 to LEDGER_MAX_BRANCHES). budget (may be NULL) pays for the tickets: one record whose verdict does not
  * come keeps the tickets of all behind it, and so the intake stops before memory does. */
 struct ledger *ledger_new(unsigned branches, struct budget *budget) WARN_UNUSED;
 void ledger_free(struct ledger *ledger); /* every ticket must be gone */

@@ -43,8 +43,28 @@ static void stages_have_a_closed_order(void **state)
     refuse("stages:\n  - decode\n  - store: {stdout: {}}", "found \"decode\"; write {decode: {}}");
     refuse("stages:\n  - decode: {}\n  - enrich: []\n  - store: {stdout: {}}", "expected a list of enrichers");
     refuse("stages:\n  - store: stdout", "found \"stdout\"; write {stdout: {}}");
-    refuse("stages:\n  - store: []", "expected 1 to 32 stores, found none");
+    refuse("stages:\n  - store: []", "expected 1 to 15 stores, found none");
     refuse("stages:\n  - store: {stdout: {}, file: {path: x}}", "found `file` beside `stdout`");
+}
+
+/* A bracketed list of `count` of them. */
+static void refuse_many(const char *before, const char *item, unsigned count, const char *after, const char *words)
+{
+    char text[1600];
+    size_t used = (size_t)snprintf(text, sizeof text, "%s[%s", before, item);
+    for (unsigned i = 1; i < count && used < sizeof text; i++)
+        used += (size_t)snprintf(text + used, sizeof text - used, ", %s", item);
+    assert_true(used + strlen(after) + 1 < sizeof text);
+    snprintf(text + used, sizeof text - used, "]%s", after);
+    refuse(text, words);
+}
+
+static void more_than_the_pipeline_can_hold_is_refused(void **state)
+{
+    (void)state;
+    refuse_many("stages:\n  - decode: {}\n  - enrich: ", "set: {a: 1}", 33, "\n  - store: {stdout: {}}",
+                "stages[1].enrich: expected at most 32 enrichers, found 33; a second `enrich` takes the others");
+    refuse_many("stages:\n  - store: ", "stdout: {}", 16, "", "stages[0].store: expected 1 to 15 stores, found more");
 }
 
 static void what_stands_beside_a_stage_is_checked(void **state)
@@ -100,6 +120,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(stages_have_a_closed_order),
+        cmocka_unit_test(more_than_the_pipeline_can_hold_is_refused),
         cmocka_unit_test(what_stands_beside_a_stage_is_checked),
         cmocka_unit_test(names_are_made_unique),
     };
