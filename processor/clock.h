@@ -12,9 +12,9 @@
 #define CLOCK_SECOND INT64_C(1000000000)
 #define CLOCK_NEVER INT64_MAX
 
-int64_t clock_now(void);              /* CLOCK_MONOTONIC */
-int64_t clock_wall_ms(void);          /* Unix time in milliseconds, as Kafka's timestamps */
-int64_t clock_process_cpu(void);      /* CPU time of the whole process, user + system */
+int64_t clock_now(void);         /* CLOCK_MONOTONIC */
+int64_t clock_wall_ms(void);     /* Unix time in milliseconds, as Kafka's timestamps */
+int64_t clock_process_cpu(void); /* CPU time of the whole process, user + system */
 struct timespec clock_timespec(int64_t ns);
 
 #endif

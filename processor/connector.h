@@ -20,12 +20,13 @@ struct metrics;
 struct ticket;
 
 struct connector_env {
-    const char *service;      /* the config's `service` */
-    const char *name;         /* of this source or store in the config */
+    const char *service; /* the config's `service` */
+    const char *name;    /* of this source or store in the config */
     struct metrics *metrics;
-    const char *config_dir;   /* relative paths in the config are relative to this */
-    bool exit_at_end;         /* sources: stop at the end offsets seen at the start */
-    int64_t fetch_bytes;      /* sources: memory for what is fetched ahead of the intake (not in its budget); 0: the source's own idea */
+    const char *config_dir; /* relative paths in the config are relative to this */
+    bool exit_at_end;       /* sources: stop at the end offsets seen at the start */
+    int64_t
+        fetch_bytes; /* sources: memory for what is fetched ahead of the intake (not in its budget); 0: the source's own idea */
     /* Stores and dead letters: the source's type and its config, so that what writes to the same system can connect as the source does; NULL: none. */
     const char *source_name;
     const void *source_config;

@@ -16,15 +16,15 @@ struct metrics;
 
 /* What a stage may use from around it. Lives as long as the stage. */
 struct stage_env {
-    const char *name;         /* of this stage in the config: for logs and metrics */
+    const char *name; /* of this stage in the config: for logs and metrics */
     struct metrics *metrics;
-    const char *config_dir;   /* relative paths in the config are relative to this */
+    const char *config_dir; /* relative paths in the config are relative to this */
 };
 
 struct stage_type {
-    const char *name;                   /* the YAML key */
-    const char *help;                   /* one line */
-    const struct config_field *config;  /* what stands under the key; drives parsing, check, schema and docs */
+    const char *name;                  /* the YAML key */
+    const char *help;                  /* one line */
+    const struct config_field *config; /* what stands under the key; drives parsing, check, schema and docs */
     /* Opens what the stage needs. config lives longer than the stage. May block (reads a table). Optional. */
     enum status (*init)(const void *config, const struct stage_env *env, void **ret_stage, struct error *error);
     /* Makes one worker's own state (a parser, a decompressor). Optional. */

@@ -13,7 +13,7 @@ enum status {
     STATUS_CANCELLED, /* the context was cancelled while waiting */
     STATUS_DEADLINE,  /* the context's deadline passed while waiting */
     STATUS_NO_MEMORY,
-    STATUS_FAILED,    /* see the struct error beside it */
+    STATUS_FAILED, /* see the struct error beside it */
 };
 
 #define WARN_UNUSED __attribute__((warn_unused_result))

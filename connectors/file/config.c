@@ -31,10 +31,13 @@ static const struct config_table rotate_table = {
 
 static const struct config_field fields[] = {
     {.name = "path",
-     .help = "The files' name, relative to the working directory: strftime's %Y %m %d %H %M %S %y %j %F %G %V %u %b %a %s (UTC, of the time of "
-             "opening), %i a running number that goes on behind what is there, %p the partition (a file for each), %% a percent sign. "
-             "Without %i, -1, -2 and so on are put before the extension when the name is taken. Missing folders are made. "
-             "NAME.open while it is written.",
+     .help =
+         "The files' name, relative to the working directory: strftime's %Y %m %d %H %M %S %y %j %F %G %V %u %b %a %s "
+         "(UTC, of the time of "
+         "opening), %i a running number that goes on behind what is there, %p the partition (a file for each), %% a "
+         "percent sign. "
+         "Without %i, -1, -2 and so on are put before the extension when the name is taken. Missing folders are made. "
+         "NAME.open while it is written.",
      .kind = CONFIG_STRING,
      .offset = offsetof(struct file_config, path),
      .required = true},
@@ -52,7 +55,8 @@ static const struct config_field fields[] = {
      .min = 1,
      .max = 19},
     {.name = "frame",
-     .help = "How much text goes into a frame (without compression: into a write). A flush ends a frame early. Each open file has a buffer of this size.",
+     .help = "How much text goes into a frame (without compression: into a write). A flush ends a frame early. Each "
+             "open file has a buffer of this size.",
      .kind = CONFIG_SIZE,
      .offset = offsetof(struct file_config, frame),
      .fallback = "1MiB",
@@ -84,5 +88,7 @@ static const struct config_table table = {
     .check = check,
 };
 
-const struct config_field file_config_field = {
-    .name = "file", .help = "Lines of JSON (NDJSON) in files that are rotated.", .kind = CONFIG_OBJECT, .table = &table};
+const struct config_field file_config_field = {.name = "file",
+                                               .help = "Lines of JSON (NDJSON) in files that are rotated.",
+                                               .kind = CONFIG_OBJECT,
+                                               .table = &table};

@@ -16,7 +16,8 @@ enum status disk_make_folder(const char *path, struct error *error) WARN_UNUSED;
 /* Makes the names in the folder durable: after creating or renaming a file there. */
 enum status disk_sync_folder(const char *path, struct error *error) WARN_UNUSED;
 /* Writes all of it at the offset, or fails having written some. */
-enum status disk_write(int fd, const void *data, size_t size, int64_t offset, const char *path, struct error *error) WARN_UNUSED;
+enum status disk_write(int fd, const void *data, size_t size, int64_t offset, const char *path,
+                       struct error *error) WARN_UNUSED;
 /* Gives the file its other name unless that is taken: STATUS_FULL then. */
 enum status disk_rename(const char *from, const char *to, struct error *error) WARN_UNUSED;
 /* Tries the lock by which a writer shows that it lives. False: another one has it. */

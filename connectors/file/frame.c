@@ -51,8 +51,8 @@ static bool make_room(struct frame_codec *codec, size_t size)
     return true;
 }
 
-enum status frame_compress(struct frame_codec *codec, const uint8_t *text, size_t size, const uint8_t **ret, size_t *ret_size,
-                           struct error *error)
+enum status frame_compress(struct frame_codec *codec, const uint8_t *text, size_t size, const uint8_t **ret,
+                           size_t *ret_size, struct error *error)
 {
     size_t n;
 

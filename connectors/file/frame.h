@@ -13,8 +13,8 @@ struct frame_codec;
 struct frame_codec *frame_codec_new(int level) WARN_UNUSED;
 void frame_codec_free(struct frame_codec *codec); /* NULL is fine */
 /* The text as one frame; *ret is valid until the next call. */
-enum status frame_compress(struct frame_codec *codec, const uint8_t *text, size_t size, const uint8_t **ret, size_t *ret_size,
-                           struct error *error) WARN_UNUSED;
+enum status frame_compress(struct frame_codec *codec, const uint8_t *text, size_t size, const uint8_t **ret,
+                           size_t *ret_size, struct error *error) WARN_UNUSED;
 
 /* How many bytes at the beginning of a file are good: whole frames with the right checksums when it begins like a frame, else whole lines.
  * data has all of the file. */

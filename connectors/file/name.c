@@ -14,8 +14,8 @@ static const struct conversion {
     char letter;
     int digits;
 } conversions[] = {
-    {'Y', 4}, {'m', 2}, {'d', 2}, {'H', 2}, {'M', 2}, {'S', 2}, {'y', 2}, {'j', 3}, {'F', 0},  {'G', 4},
-    {'V', 2}, {'u', 1}, {'b', 0}, {'a', 0}, {'s', -1}, {'i', -1}, {'p', -1}, {'I', 0},
+    {'Y', 4}, {'m', 2}, {'d', 2}, {'H', 2}, {'M', 2}, {'S', 2},  {'y', 2},  {'j', 3},  {'F', 0},
+    {'G', 4}, {'V', 2}, {'u', 1}, {'b', 0}, {'a', 0}, {'s', -1}, {'i', -1}, {'p', -1}, {'I', 0},
 };
 
 static const struct conversion *find_conversion(char letter)
@@ -53,7 +53,9 @@ bool file_pattern_check(const char *pattern, unsigned *ret_at, const char **ret_
         if (letter == '%')
             continue;
         if (!find_conversion(letter) || letter == 'I')
-            return complain(at, "expected one of %Y %m %d %H %M %S %y %j %F %G %V %u %b %a %s, %i (running number), %p (partition) or %%",
+            return complain(at,
+                            "expected one of %Y %m %d %H %M %S %y %j %F %G %V %u %b %a %s, %i (running number), %p "
+                            "(partition) or %%",
                             ret_at, ret_why);
         if (letter == 'i' && slash && pattern + at < slash)
             return complain(at, "expected %i in the file's name, found it in the name of a folder", ret_at, ret_why);
@@ -150,7 +152,8 @@ enum status file_name_expand(const char *pattern, time_t now, int32_t partition,
     char *slash, *name, *mark;
     bool fits;
 
-    if (normalise(pattern, normal, sizeof normal) != STATUS_OK || expand(normal, now, partition, path, sizeof path) != STATUS_OK)
+    if (normalise(pattern, normal, sizeof normal) != STATUS_OK ||
+        expand(normal, now, partition, path, sizeof path) != STATUS_OK)
         return STATUS_FAILED;
     slash = strrchr(path, '/');
     name = slash ? slash + 1 : path;
@@ -224,7 +227,8 @@ enum status file_name_next(const struct file_name *name, uint64_t *ret)
 static bool match(const char *pattern, const char *pattern_end, const char *name);
 
 /* One conversion against the beginning of name, and the rest of the pattern behind it: the longest that fits. */
-static bool match_conversion(const struct conversion *conversion, const char *rest, const char *pattern_end, const char *name)
+static bool match_conversion(const struct conversion *conversion, const char *rest, const char *pattern_end,
+                             const char *name)
 {
     size_t least = 1, most = 0;
 

@@ -15,9 +15,9 @@
 #define FILE_OPEN_SUFFIX ".open" /* behind the name of a file that is being written */
 
 struct file_name {
-    char folder[PATH_MAX]; /* "." when the pattern has none */
+    char folder[PATH_MAX];                          /* "." when the pattern has none */
     char before[NAME_MAX + 1], after[NAME_MAX + 1]; /* the number stands between them */
-    bool dashed; /* no %i in the pattern: "-1" instead of "1", and no 0 */
+    bool dashed;                                    /* no %i in the pattern: "-1" instead of "1", and no 0 */
 };
 
 /* False: *ret_at is the place in the pattern, *ret_why what was expected. */

@@ -114,8 +114,9 @@ static enum status create(struct output *output, struct error *error)
         if (fd >= 0)
             close(fd);
     }
-    return error_set(error, ERROR_TRANSIENT, "found no free name like %s after %d attempts: other writers take them all",
-                     output->path, NAME_ATTEMPTS);
+    return error_set(error, ERROR_TRANSIENT,
+                     "found no free name like %s after %d attempts: other writers take them all", output->path,
+                     NAME_ATTEMPTS);
 }
 
 static enum status cut(struct output *output, struct error *error)

@@ -70,7 +70,8 @@ static enum status repair(int fd, const char *path, const char *part, struct err
         return disk_failed("fsync", path, error);
     if (rename_final(path, error) != STATUS_OK)
         return STATUS_FAILED;
-    log_info(part, "%s: left by a crash, finished: %lld of %lld bytes were whole", path, (long long)good, (long long)info.st_size);
+    log_info(part, "%s: left by a crash, finished: %lld of %lld bytes were whole", path, (long long)good,
+             (long long)info.st_size);
     return STATUS_OK;
 }
 

@@ -45,7 +45,7 @@ static struct output *find_output(struct file_store *store, int32_t partition)
     if (store->count == store->room) {
         uint32_t room = store->room ? store->room * 2 : 4;
 
-        outputs = realloc(store->outputs, room * sizeof *outputs);
+        outputs = realloc(store->outputs, room * sizeof(struct output *));
         if (!outputs)
             return NULL;
         store->outputs = outputs;
@@ -72,7 +72,8 @@ static enum status write_records(struct file_store *store, struct batch *batch, 
     status = output_begin(output, error);
     if (status != STATUS_OK)
         return status;
-    BATCH_EACH(batch, record) {
+    BATCH_EACH(batch, record)
+    {
         uint8_t *text;
         size_t size;
 
@@ -81,7 +82,8 @@ static enum status write_records(struct file_store *store, struct batch *batch, 
             return status;
         size = line_encode(record, text);
         if (size == 0)
-            batch_reject(batch, record, "line", "expected raw bytes without a line break, as each record is a line of the file");
+            batch_reject(batch, record, "line",
+                         "expected raw bytes without a line break, as each record is a line of the file");
         output_add(output, size);
     }
     return STATUS_OK;
@@ -190,8 +192,8 @@ static enum status check_folder(const struct file_store *store, struct error *er
     return disk_make_folder(name.folder, error);
 }
 
-static enum status file_open(const void *config, const struct connector_env *env, struct context *context, void **ret_store,
-                             struct error *error)
+static enum status file_open(const void *config, const struct connector_env *env, struct context *context,
+                             void **ret_store, struct error *error)
 {
     struct file_store *store = calloc(1, sizeof *store);
     enum status status = context_status(context);

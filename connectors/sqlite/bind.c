@@ -11,8 +11,9 @@ enum { EXACT_DIGITS = 15, EXACT_POWER = 22 };
  * (W. Clinger, "How to read floating point numbers accurately", 1990). False: something else. */
 static bool short_decimal(struct bytes text, double *ret)
 {
-    static const double powers[EXACT_POWER + 1] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
-                                                   1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+    static const double powers[EXACT_POWER + 1] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
+                                                   1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
+                                                   1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
     bool minus = text.size && text.data[0] == '-';
     int64_t digits = 0;
     unsigned count = 0, behind = 0;
@@ -42,7 +43,8 @@ static int bind_number(sqlite3_stmt *insert, int parameter, const struct value *
     if (value->type == VALUE_INTEGER) {
         if (json_int64(value, &integer))
             return sqlite3_bind_int64(insert, parameter, integer);
-        return sqlite3_bind_text(insert, parameter, (const char *)value->text.data, (int)value->text.size, SQLITE_STATIC);
+        return sqlite3_bind_text(insert, parameter, (const char *)value->text.data, (int)value->text.size,
+                                 SQLITE_STATIC);
     }
     if (short_decimal(value->text, &number) || json_double(value, &number))
         return sqlite3_bind_double(insert, parameter, number);
@@ -57,7 +59,8 @@ static int bind_text(sqlite3_stmt *insert, int parameter, struct bytes text)
     return sqlite3_bind_text(insert, parameter, data, (int)text.size, SQLITE_STATIC);
 }
 
-static enum bind_result bind_value(sqlite3_stmt *insert, int parameter, const struct value *value, bool key, struct arena *scratch)
+static enum bind_result bind_value(sqlite3_stmt *insert, int parameter, const struct value *value, bool key,
+                                   struct arena *scratch)
 {
     struct bytes text;
     int code;
@@ -89,8 +92,8 @@ static enum bind_result bind_value(sqlite3_stmt *insert, int parameter, const st
 }
 
 /* A document that is not JSON, or not an object: only as a whole. */
-static enum bind_result bind_other(sqlite3_stmt *insert, int parameter, const struct path *path, bool key, const struct record *record,
-                                   struct arena *scratch)
+static enum bind_result bind_other(sqlite3_stmt *insert, int parameter, const struct path *path, bool key,
+                                   const struct record *record, struct arena *scratch)
 {
     const struct document *document = &record->document;
     struct bytes text = document->kind == DOCUMENT_NONE ? record->value : document->text;

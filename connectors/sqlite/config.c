@@ -25,7 +25,8 @@ static const struct config_field typed_fields[] = {
      .offset = offsetof(struct typed_column, from),
      .required = true},
     {.name = "type",
-     .help = "The column's type in a table that is made: integer, real, text and blob are enforced (a value that does not fit is rejected), "
+     .help = "The column's type in a table that is made: integer, real, text and blob are enforced (a value that does "
+             "not fit is rejected), "
              "any takes every value as it is.",
      .kind = CONFIG_ENUM,
      .offset = offsetof(struct typed_column, type),
@@ -53,7 +54,8 @@ static bool compile_column(struct config_loader *loader, const struct config_nod
     unsigned at = 0;
 
     if (node->kind != NODE_SCALAR || !node->text[0]) {
-        config_error(report, node, "expected a path (.order_id), a template (\"{{offset}}\") or {path: .order_id, type: integer}");
+        config_error(report, node,
+                     "expected a path (.order_id), a template (\"{{offset}}\") or {path: .order_id, type: integer}");
         return false;
     }
     if (strstr(node->text, "{{")) {
@@ -136,11 +138,13 @@ static void check_key(const struct sqlite_config *config, struct config_report *
     const char *const *names = config->key.items;
 
     if (config->mode == MODE_APPEND && config->key.count) {
-        config_error(report, node, "`key` is only for `mode: upsert`, found with `mode: append`; set the mode or take `key` out");
+        config_error(report, node,
+                     "`key` is only for `mode: upsert`, found with `mode: append`; set the mode or take `key` out");
         return;
     }
     if (config->mode == MODE_UPSERT && !config->key.count)
-        config_error(report, config->head.node, "`mode: upsert` needs `key`: the columns by which a row is found again");
+        config_error(report, config->head.node,
+                     "`mode: upsert` needs `key`: the columns by which a row is found again");
     for (uint32_t i = 0; i < config->key.count; i++) {
         const struct config_node *at = node && node->kind == NODE_LIST && i < node->count ? &node->children[i] : node;
         const char *near;
@@ -160,8 +164,8 @@ static void check_columns(const struct sqlite_config *config, struct config_repo
         for (uint32_t j = 0; j < i; j++)
             if (!strcasecmp(config->columns.keys[i], config->columns.keys[j]))
                 config_error_key(report, config->columns.nodes[i],
-                                 "SQLite takes \"%s\" and \"%s\" for the same column; rename one", config->columns.keys[j],
-                                 config->columns.keys[i]);
+                                 "SQLite takes \"%s\" and \"%s\" for the same column; rename one",
+                                 config->columns.keys[j], config->columns.keys[i]);
 }
 
 static void check(const void *arg, struct config_report *report)
@@ -188,13 +192,16 @@ static const struct config_field fields[] = {
      .fallback = "append",
      .choices = mode_names},
     {.name = "key",
-     .help = "For upsert: the columns that tell rows apart; an existing table needs a PRIMARY KEY or UNIQUE index on just these.",
+     .help = "For upsert: the columns that tell rows apart; an existing table needs a PRIMARY KEY or UNIQUE index on "
+             "just these.",
      .kind = CONFIG_LIST,
      .offset = offsetof(struct sqlite_config, key),
      .item = &key_item},
     {.name = "columns",
-     .help = "What goes into which column: a path (.order_id; . is the whole document), a template (\"{{offset}}\"), or {path, type}. "
-             "Numbers stay numbers, booleans become 1 and 0, objects and arrays JSON text; what is missing becomes NULL.",
+     .help =
+         "What goes into which column: a path (.order_id; . is the whole document), a template (\"{{offset}}\"), or "
+         "{path, type}. "
+         "Numbers stay numbers, booleans become 1 and 0, objects and arrays JSON text; what is missing becomes NULL.",
      .kind = CONFIG_MAP,
      .offset = offsetof(struct sqlite_config, columns),
      .required = true,
@@ -208,7 +215,8 @@ static const struct config_field fields[] = {
      .fallback = "5s",
      .max = 3600 * CLOCK_SECOND},
     {.name = "synchronous",
-     .help = "normal survives every crash of the process, but a power failure may take back the latest transactions; full also syncs "
+     .help = "normal survives every crash of the process, but a power failure may take back the latest transactions; "
+             "full also syncs "
              "each transaction to the disk; off leaves all to the system.",
      .kind = CONFIG_ENUM,
      .offset = offsetof(struct sqlite_config, synchronous),

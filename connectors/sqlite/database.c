@@ -55,8 +55,9 @@ enum status sqlite_failed(sqlite3 *db, int code, const char *path, const char *w
     if ((code & 0xff) == SQLITE_CANTOPEN) {
         if (number == EMFILE || number == ENFILE || number == ENOSPC)
             class = ERROR_TRANSIENT;
-        return error_set(error, class, "SQLite database %s: %s: %s%s%s (does the folder exist, and may weir write there?)", path, what,
-                         text, number ? ": " : "", number ? strerror(number) : "");
+        return error_set(error, class,
+                         "SQLite database %s: %s: %s%s%s (does the folder exist, and may weir write there?)", path,
+                         what, text, number ? ": " : "", number ? strerror(number) : "");
     }
     return error_set(error, class, "SQLite database %s: %s: %s%s", path, what, text, advice(code));
 }
@@ -67,7 +68,8 @@ static void configure_library(void)
     (void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
 }
 
-static enum status execute(sqlite3 *db, const struct sqlite_config *config, const char *what, char *sql, struct error *error)
+static enum status execute(sqlite3 *db, const struct sqlite_config *config, const char *what, char *sql,
+                           struct error *error)
 {
     int code = sql ? sqlite3_exec(db, sql, NULL, NULL, NULL) : SQLITE_NOMEM;
 
@@ -92,13 +94,14 @@ static enum status set_journal(sqlite3 *db, const struct sqlite_config *config, 
     }
     mode = (const char *)sqlite3_column_text(statement, 0);
     if (mode && strcmp(mode, "wal") != 0 && strcmp(mode, "memory") != 0)
-        log_warn("sqlite", "%s: no write-ahead log on this file system, journal mode is %s: readers block writes", config->path, mode);
+        log_warn("sqlite", "%s: no write-ahead log on this file system, journal mode is %s: readers block writes",
+                 config->path, mode);
     sqlite3_finalize(statement);
     return STATUS_OK;
 }
 
-enum status sqlite_open_database(const struct sqlite_config *config, int (*busy)(void *, int), void *arg, sqlite3 **ret_db,
-                                 struct error *error)
+enum status sqlite_open_database(const struct sqlite_config *config, int (*busy)(void *, int), void *arg,
+                                 sqlite3 **ret_db, struct error *error)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     sqlite3 *db = NULL;
@@ -118,7 +121,8 @@ enum status sqlite_open_database(const struct sqlite_config *config, int (*busy)
     status = set_journal(db, config, error);
     if (status == STATUS_OK)
         status = execute(db, config, "cannot set it up",
-                         sqlite3_mprintf("PRAGMA synchronous=%s", sqlite_synchronous_names[config->synchronous]), error);
+                         sqlite3_mprintf("PRAGMA synchronous=%s", sqlite_synchronous_names[config->synchronous]),
+                         error);
     if (status != STATUS_OK) {
         sqlite3_close_v2(db);
         return status;
@@ -175,7 +179,8 @@ static enum status lacks_column(const struct sqlite_config *config, uint32_t i, 
     if (node)
         config_tree_path(node, path, sizeof path);
     return error_set(error, ERROR_FATAL,
-                     "%s (line %u): table \"%s\" in %s has no column \"%s\" (it has: %s); add it with `ALTER TABLE \"%s\" ADD COLUMN \"%s\"`, "
+                     "%s (line %u): table \"%s\" in %s has no column \"%s\" (it has: %s); add it with `ALTER TABLE "
+                     "\"%s\" ADD COLUMN \"%s\"`, "
                      "or take it out of `columns`",
                      path, node ? node->key_line : 0, config->table, config->path, name, found, config->table, name);
 }
@@ -247,7 +252,8 @@ static void append_upsert(sqlite3_str *sql, const struct sqlite_config *config)
     }
 }
 
-enum status sqlite_prepare_insert(sqlite3 *db, const struct sqlite_config *config, sqlite3_stmt **ret_insert, struct error *error)
+enum status sqlite_prepare_insert(sqlite3 *db, const struct sqlite_config *config, sqlite3_stmt **ret_insert,
+                                  struct error *error)
 {
     sqlite3_str *text = sqlite3_str_new(db);
     char *sql;

@@ -15,11 +15,12 @@ enum status sqlite_failed(sqlite3 *db, int code, const char *path, const char *w
 enum error_class sqlite_error_class(int code);
 
 /* Opens the file, with busy(arg, n) as busy handler from the first statement on. */
-enum status sqlite_open_database(const struct sqlite_config *config, int (*busy)(void *, int), void *arg, sqlite3 **ret_db,
-                                 struct error *error);
+enum status sqlite_open_database(const struct sqlite_config *config, int (*busy)(void *, int), void *arg,
+                                 sqlite3 **ret_db, struct error *error);
 /* Makes the table when it is missing, else looks whether it has the columns. */
 enum status sqlite_prepare_table(sqlite3 *db, const struct sqlite_config *config, struct error *error);
 /* The statement that writes a row, a parameter for each column in the config's order. */
-enum status sqlite_prepare_insert(sqlite3 *db, const struct sqlite_config *config, sqlite3_stmt **ret_insert, struct error *error);
+enum status sqlite_prepare_insert(sqlite3 *db, const struct sqlite_config *config, sqlite3_stmt **ret_insert,
+                                  struct error *error);
 
 #endif

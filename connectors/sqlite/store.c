@@ -26,9 +26,9 @@ struct sqlite_store {
     struct arena scratch;
     struct context *context; /* of the call under way: for the busy handler */
     int64_t busy_since;
-    unsigned batches;  /* in the transaction */
-    bool lost;         /* the transaction is gone, and these with it */
-    struct error why;  /* of lost */
+    unsigned batches; /* in the transaction */
+    bool lost;        /* the transaction is gone, and these with it */
+    struct error why; /* of lost */
 };
 
 /* Waits a little longer each time, up to busy_timeout or the end of the context. */
@@ -106,13 +106,14 @@ static enum status reject_value(struct sqlite_store *store, struct batch *batch,
     }
 }
 
-static enum status write_row(struct sqlite_store *store, struct batch *batch, struct record *record, struct error *error)
+static enum status write_row(struct sqlite_store *store, struct batch *batch, struct record *record,
+                             struct error *error)
 {
     int code;
 
     for (uint32_t i = 0; i < store->config->columns.count; i++) {
-        enum bind_result result = sqlite_bind_column(store->insert, (int)i + 1, &store->columns[i], store->key[i], batch, record,
-                                                     &store->scratch);
+        enum bind_result result = sqlite_bind_column(store->insert, (int)i + 1, &store->columns[i], store->key[i],
+                                                     batch, record, &store->scratch);
 
         if (result != BIND_OK)
             return reject_value(store, batch, record, i, result, error);
@@ -130,7 +131,8 @@ static enum status write_row(struct sqlite_store *store, struct batch *batch, st
     sqlite3_reset(store->insert);
     /* A trigger or an ON CONFLICT ROLLBACK of the table may end more than the row. */
     if (code != SQLITE_DONE && sqlite3_get_autocommit(store->db))
-        return error_set(error, ERROR_TRANSIENT, "table \"%s\" rolled the whole transaction back for one row", store->config->table);
+        return error_set(error, ERROR_TRANSIENT, "table \"%s\" rolled the whole transaction back for one row",
+                         store->config->table);
     return STATUS_OK;
 }
 
@@ -138,7 +140,8 @@ static enum status write_rows(struct sqlite_store *store, struct batch *batch, s
 {
     enum status status = STATUS_OK;
 
-    BATCH_EACH(batch, record) {
+    BATCH_EACH(batch, record)
+    {
         status = write_row(store, batch, record, error);
         if (status != STATUS_OK)
             break;
@@ -259,8 +262,8 @@ static bool mark_keys(struct sqlite_store *store)
     return true;
 }
 
-static enum status sqlite_open(const void *config, const struct connector_env *env, struct context *context, void **ret_store,
-                               struct error *error)
+static enum status sqlite_open(const void *config, const struct connector_env *env, struct context *context,
+                               void **ret_store, struct error *error)
 {
     struct sqlite_store *store = calloc(1, sizeof *store);
     enum status status, ended;

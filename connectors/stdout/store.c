@@ -109,7 +109,8 @@ static enum status stdout_write(void *arg, struct batch *batch, struct context *
 
     if (status != STATUS_OK)
         return status;
-    BATCH_EACH(batch, record) {
+    BATCH_EACH(batch, record)
+    {
         size_t size;
 
         status = reserve(store, line_max(record), context, error);
@@ -117,7 +118,8 @@ static enum status stdout_write(void *arg, struct batch *batch, struct context *
             return status;
         size = line_encode(record, store->buffer + store->used);
         if (size == 0)
-            batch_reject(batch, record, "line", "expected raw bytes without a line break, as each record is a line of the output");
+            batch_reject(batch, record, "line",
+                         "expected raw bytes without a line break, as each record is a line of the output");
         store->used += size;
     }
     return STATUS_OK;
@@ -150,8 +152,8 @@ static void ignore_sigpipe(void)
         signal(SIGPIPE, SIG_IGN);
 }
 
-static enum status stdout_open(const void *config, const struct connector_env *env, struct context *context, void **ret_store,
-                               struct error *error)
+static enum status stdout_open(const void *config, const struct connector_env *env, struct context *context,
+                               void **ret_store, struct error *error)
 {
     enum status status = context_status(context);
     struct stdout_store *store;
@@ -187,7 +189,10 @@ static const struct config_table table = {
 };
 
 static const struct config_field config_field = {
-    .name = "stdout", .help = "Lines of JSON (NDJSON) on standard output; it has no settings.", .kind = CONFIG_OBJECT, .table = &table};
+    .name = "stdout",
+    .help = "Lines of JSON (NDJSON) on standard output; it has no settings.",
+    .kind = CONFIG_OBJECT,
+    .table = &table};
 
 const struct store_type stdout_store = {
     .name = "stdout",

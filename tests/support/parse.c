@@ -26,8 +26,8 @@ struct parsed *parsed_new(const struct config_field *field, const char *yaml)
     parsed->known = (struct config_known){"", NULL, field};
     parsed->loader.known = &parsed->known;
     parsed->loader.known_count = 1;
-    const struct config_node *root =
-        config_tree_parse("test.yaml", yaml, strlen(yaml), &parsed->loader.arena, parsed->report);
+    const struct config_node *root = config_tree_parse("test.yaml", yaml, strlen(yaml), &parsed->loader.arena,
+                                                       parsed->report);
     void *config = config_loader_alloc(&parsed->loader, 1, config_kind_size(field));
     CHECK(config != NULL);
     if (root != NULL)
