@@ -23,8 +23,9 @@ struct connector_env {
     const char *service; /* the config's `service` */
     const char *name;    /* of this source or store in the config */
     struct metrics *metrics;
-    const char *config_dir; /* relative paths in the config are relative to this */
-    bool exit_at_end;       /* sources: stop at the end offsets seen at the start */
+    const char *
+        config_dir; /* what the config names to be read is relative to this; what is written, to the working directory */
+    bool exit_at_end; /* sources: stop at the end offsets seen at the start */
     int64_t
         fetch_bytes; /* sources: memory for what is fetched ahead of the intake (not in its budget); 0: the source's own idea */
     /* Stores and dead letters: the source's type and its config, so that what writes to the same system can connect as the source does; NULL: none. */
@@ -65,6 +66,9 @@ struct store_type {
      * oldest first (the framework settles these and takes them off the count). Never blocks. flush is still called, when none came for flush_interval: a
      * failure has no other way to be told. */
     unsigned (*acked)(void *store);
+    /* Optional: called about every half second while nothing comes and nothing is handed over that is not durable: for what only time brings (a file that
+     * is old enough to be finished). Does not wait for the other side. */
+    void (*idle)(void *store);
     /* What was not flushed is lost (the ledger knows). NULL is fine. Ends within a few seconds whatever the other side does. */
     void (*close)(void *store);
     /* How much to hand over between two flushes when the config says nothing: a store that is cheap to flush says little. */

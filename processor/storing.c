@@ -375,6 +375,8 @@ static enum status serve(struct worker *worker, struct pool *pool, struct error 
             status = flush(worker, error);
         if (status != STATUS_OK || closed || pool_should_leave(pool))
             return status;
+        if (idle && worker->held.first == NULL && worker->storing->config.type->idle != NULL)
+            worker->storing->config.type->idle(worker->store);
     }
 }
 

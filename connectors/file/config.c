@@ -24,7 +24,8 @@ static const struct config_field rotate_fields[] = {
 
 static const struct config_table rotate_table = {
     .name = "rotate",
-    .help = "When a file is finished (it gets its final name then) and the next one begun; looked at after each flush.",
+    .help = "When a file is finished (it gets its final name then) and the next one begun; looked at after each flush, "
+            "and when nothing comes.",
     .size = sizeof(((struct file_config *)0)->rotate),
     .fields = rotate_fields,
 };

@@ -152,6 +152,14 @@ enum status output_begin(struct output *output, struct error *error)
     return status;
 }
 
+/* A partition without records keeps no memory. */
+static void release_buffer(struct output *output)
+{
+    free(output->buffer);
+    output->buffer = NULL;
+    output->room = 0;
+}
+
 static bool grow(struct output *output, size_t size)
 {
     size_t room = output->room ? output->room : FIRST_BUFFER;
@@ -195,11 +203,8 @@ void output_add(struct output *output, size_t size)
 /* A line longer than a frame made the buffer big: not for ever. */
 static void shrink(struct output *output)
 {
-    if (output->room <= (size_t)output->config->frame)
-        return;
-    free(output->buffer);
-    output->buffer = NULL;
-    output->room = 0;
+    if (output->room > (size_t)output->config->frame)
+        release_buffer(output);
 }
 
 enum status output_write(struct output *output, struct error *error)
@@ -287,5 +292,6 @@ enum status output_finish(struct output *output, struct error *error)
         status = disk_sync_folder(output->name.folder, error);
     /* Renamed, if perhaps not durably so: either name will do for what a restart finds. */
     close_file(output);
+    release_buffer(output);
     return status;
 }

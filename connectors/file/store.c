@@ -115,8 +115,9 @@ static enum status file_write(void *arg, struct batch *batch, struct context *co
 }
 
 /* A name that cannot be given now can be given at the next flush. */
-static void rotate(struct file_store *store)
+static void rotate(void *arg)
 {
+    struct file_store *store = arg;
     int64_t now = clock_now();
 
     for (uint32_t i = 0; i < store->count; i++) {
@@ -227,6 +228,7 @@ const struct store_type file_store = {
     .open = file_open,
     .write = file_write,
     .flush = file_flush,
+    .idle = rotate,
     .close = file_close,
     .flush_records = 16384,
     .flush_interval = 500 * CLOCK_MS,

@@ -237,6 +237,41 @@ static void end_to_end_time_is_measured_for_every_stored_record(void **state)
     storage_fini(&s);
 }
 
+static _Atomic unsigned idles;
+
+static void count_idle(void *store)
+{
+    (void)store;
+    idles++;
+}
+
+static bool was_idle(void *arg)
+{
+    (void)arg;
+    return idles > 0;
+}
+
+static void a_store_is_told_that_nothing_comes(void **state)
+{
+    (void)state;
+    struct storage storage;
+    storage_init(&storage);
+    struct store_type type = memory_store_type;
+    type.idle = count_idle;
+    storage.config.type = &type;
+    storage_start(&storage);
+    assert_true(eventually(was_idle, NULL));
+    storage_push(&storage, 10);
+    assert_true(memory_store_wait_calls(storage.store, MEMORY_WRITE, 1));
+    idles = 0;
+    storing_urge(storage.storing);
+    assert_true(storage_wait_settled(&storage, 10));
+    assert_true(eventually(was_idle, NULL));
+    storage_finish(&storage);
+    storage_assert_each_once(&storage, 10);
+    storage_fini(&storage);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -251,6 +286,7 @@ int main(void)
         cmocka_unit_test(each_worker_has_a_store_of_its_own),
         cmocka_unit_test(the_stores_time_for_each_record_is_told),
         cmocka_unit_test(end_to_end_time_is_measured_for_every_stored_record),
+        cmocka_unit_test(a_store_is_told_that_nothing_comes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
