@@ -52,7 +52,8 @@ log.retention.ms=-1
 log.cleaner.dedupe.buffer.size=16777216
 END
     rm -rf "$dir/data"
-    (kafka_java -Xmx128m -XX:TieredStopAtLevel=1 kafka.tools.StorageTool format -t "$(python3 -c '
+    # With `=`: an id may begin with a dash.
+    (kafka_java -Xmx128m -XX:TieredStopAtLevel=1 kafka.tools.StorageTool format --cluster-id="$(python3 -c '
 import base64, uuid
 print(base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("="))')" -c "$properties") >"$dir/format.log" 2>&1 || {
         cat "$dir/format.log" >&2

@@ -183,29 +183,29 @@ static void topics_by_pattern_go_into_another_topic_and_files(void **state)
     struct process process;
     struct letters records = {0};
     process_init(&process, "pattern");
-    kafka_make_topic(scene_producer, "pattern-a", 1);
-    kafka_make_topic(scene_producer, "pattern-b", 2);
-    kafka_make_topic(scene_producer, "pattern.out", 2);
-    scene_send_orders("pattern-a", 1, 100);
-    scene_send_orders("pattern-b", 2, 100);
-    scene_config(&process, "^pattern-", "");
+    kafka_make_topic(scene_producer, "matched-a", 1);
+    kafka_make_topic(scene_producer, "matched-b", 2);
+    kafka_make_topic(scene_producer, "matched.out", 2);
+    scene_send_orders("matched-a", 1, 100);
+    scene_send_orders("matched-b", 2, 100);
+    scene_config(&process, "^matched-", "");
     process_file(&process, "weir.yaml",
                  "service: pattern\n"
-                 "source: {kafka: {brokers: \"%s\", group: pattern, topics: [\"^pattern-.*\"], protocol: consumer}}\n"
+                 "source: {kafka: {brokers: \"%s\", group: pattern, topics: [\"^matched-.*\"], protocol: consumer}}\n"
                  "stages:\n"
                  "  - decode: {format: json}\n"
                  "  - enrich: {set: {from: \"{{topic}}\"}}\n"
                  "  - store:\n"
-                 "      - kafka: {topic: pattern.out, key: \"{{key}}\"}\n"
+                 "      - kafka: {topic: matched.out, key: \"{{key}}\"}\n"
                  "      - file: {path: \"out/%%Y-%%i.ndjson\"}\n",
                  scene_broker);
     assert_int_equal(process_run(&process, RUN), 0);
     assert_int_equal(process_number(&process, "receipt.json", "stored"), 200);
-    assert_int_equal(kafka_read_topic(scene_broker, "pattern.out", look_at_letter, &records), 200);
+    assert_int_equal(kafka_read_topic(scene_broker, "matched.out", look_at_letter, &records), 200);
     assert_memory_equal(records.key, "k-", 2);
     assert_non_null(strstr(records.value, "order_id"));
     char command[400];
-    snprintf(command, sizeof command, "test \"$(cat %s/out/*.ndjson | grep -c '\"from\":\"pattern-')\" = 200",
+    snprintf(command, sizeof command, "test \"$(cat %s/out/*.ndjson | grep -c '\"from\":\"matched-')\" = 200",
              process.dir);
     assert_int_equal(system(command), 0);
     process_fini(&process);
