@@ -215,12 +215,13 @@ static const struct config_field fields[] = {
      .fallback = "5s",
      .max = 3600 * CLOCK_SECOND},
     {.name = "synchronous",
-     .help = "normal survives every crash of the process, but a power failure may take back the latest transactions; "
-             "full also syncs "
-             "each transaction to the disk; off leaves all to the system.",
+     .help =
+         "full: each flush is on the disk before its offsets count; normal survives every crash of the process, "
+         "but a power failure may take back the latest transactions, whose offsets are committed already; off leaves "
+         "all to the system.",
      .kind = CONFIG_ENUM,
      .offset = offsetof(struct sqlite_config, synchronous),
-     .fallback = "normal",
+     .fallback = "full",
      .choices = sqlite_synchronous_names},
     {0},
 };
