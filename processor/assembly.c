@@ -58,6 +58,7 @@ static enum status build_core(struct pipeline *pipeline, struct context *context
         .service = config->service,
         .name = config->source_type->name,
         .metrics = pipeline->shared->metrics,
+        .health = pipeline->shared->health,
         .config_dir = config->config_dir,
         .exit_at_end = config->exit_at_end,
         .fetch_bytes = (int64_t)(config->memory / 4),

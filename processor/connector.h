@@ -15,6 +15,7 @@ struct config_map; /* config/table.h */
 struct config_node;
 struct config_report;
 struct dead_letter;
+struct health;
 struct intake;
 struct metrics;
 struct ticket;
@@ -23,12 +24,11 @@ struct connector_env {
     const char *service; /* the config's `service` */
     const char *name;    /* of this source or store in the config */
     struct metrics *metrics;
-    const char *
-        config_dir; /* what the config names to be read is relative to this; what is written, to the working directory */
-    bool exit_at_end; /* sources: stop at the end offsets seen at the start */
-    int64_t
-        fetch_bytes; /* sources: memory for what is fetched ahead of the intake (not in its budget); 0: the source's own idea */
-    /* Stores and dead letters: the source's type and its config, so that what writes to the same system can connect as the source does; NULL: none. */
+    struct health *health;  /* for what only the connector knows; may be NULL */
+    const char *config_dir; /* relative paths of what is read begin here; of what is written, where we run */
+    bool exit_at_end;       /* sources: stop at the end offsets seen at the start */
+    int64_t fetch_bytes;    /* sources: for what is fetched ahead, outside the budget; 0: the source's own idea */
+    /* The source's type and config, so that what writes to the same system can connect as the source does; NULL: none. */
     const char *source_name;
     const void *source_config;
 };

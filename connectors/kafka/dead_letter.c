@@ -133,6 +133,7 @@ static void kafka_dead_letter_close(struct dead_letter *arg)
         CHECK_CALL(pthread_join(sink->thread, NULL));
     }
     (void)sink_close_producer_locked(sink);
+    sink_is_well(sink); /* what comes next begins anew */
     free_letters(sink);
     CHECK_CALL(pthread_cond_destroy(&sink->answered_cond));
     CHECK_CALL(pthread_mutex_destroy(&sink->mutex));
@@ -153,6 +154,7 @@ static struct kafka_dead_letter *sink_new(const struct dead_letter_config *confi
         sink->own.properties = *config->properties;
     sink->topic = strdup(config->topic);
     sink->service = strdup(env->service);
+    sink->health = env->health;
     CHECK_CALL(pthread_mutex_init(&sink->mutex, NULL));
     CHECK_CALL(pthread_cond_init(&sink->answered_cond, NULL));
     letters_init(&sink->again);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "connectors/kafka/sink.h"
+#include "processor/health.h"
 #include "processor/log.h"
 
 enum { POLL_MS = 50, MESSAGE_MAX_DEFAULT = 1000000 };
@@ -78,11 +79,19 @@ static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *message, void 
     letters_push(&sink->answers, letter);
 }
 
+void sink_is_well(struct kafka_dead_letter *sink)
+{
+    if (sink->health != NULL)
+        health_ok(sink->health, PART);
+}
+
 static void delivered(struct kafka_dead_letter *sink, struct letter *letter)
 {
     kafka_client_up(&sink->client);
-    if (sink->backoff.attempt > 0)
+    if (sink->backoff.attempt > 0) {
         log_info(PART, "%s takes them again", sink->topic);
+        sink_is_well(sink);
+    }
     backoff_reset(&sink->backoff);
     sink->again_at = 0;
     letter_settle(letter);
@@ -130,6 +139,8 @@ static void failed(struct kafka_dead_letter *sink, struct letter *letter, bool w
         back_off(sink);
         log_error(PART, "%s does not take them (%s): trying again; their records stay uncommitted", sink->topic,
                   rd_kafka_err2str(letter->err));
+        if (sink->health != NULL)
+            health_problem(sink->health, PART, "%s does not take them: %s", sink->topic, rd_kafka_err2str(letter->err));
     }
     sink_lock(sink);
     letters_push(&sink->again, letter);

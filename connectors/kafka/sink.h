@@ -22,6 +22,7 @@ struct kafka_dead_letter {
     const struct kafka_source_config *source;
     struct kafka_connection own; /* properties only */
     char *topic, *service;
+    struct health *health; /* NULL: nobody asks */
     size_t message_max;
     pthread_t thread;
     bool started;
@@ -64,6 +65,8 @@ enum status sink_open_producer(struct kafka_dead_letter *sink, struct error *err
 bool sink_close_producer_locked(struct kafka_dead_letter *sink);
 /* Hands the letter to librdkafka, or puts it where the thread finds it. */
 void sink_send_locked(struct kafka_dead_letter *sink, struct letter *letter);
+/* Takes back what was said of it in health. */
+void sink_is_well(struct kafka_dead_letter *sink);
 /* One turn of the thread: answers, and what has to be sent again. */
 void sink_deliver(struct kafka_dead_letter *sink);
 

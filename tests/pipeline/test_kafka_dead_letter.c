@@ -14,6 +14,8 @@
 #include "processor/ledger.h"
 #include "tests/support/kafka.h"
 #include "tests/support/kafka_running.h"
+#include "processor/health.h"
+#include "tests/support/memory.h"
 #include "tests/support/mock.h"
 #include "tests/support/records.h"
 #include "tests/support/running.h"
@@ -110,6 +112,7 @@ struct fixture {
     struct ledger_partition *partition;
     struct parsed *parsed;
     struct context *context;
+    struct health *health;
     struct dead_letter *sink;
     struct error error;
 };
@@ -130,13 +133,16 @@ static void begin_with(struct fixture *fixture, bool limited)
     fixture->ledger = ledger_new(1, NULL);
     fixture->partition = ledger_assign(fixture->ledger, "orders", 0);
     fixture->context = context_new(NULL, CLOCK_NEVER);
+    fixture->health = health_new();
     assert_non_null(fixture->context);
+    assert_non_null(fixture->health);
     snprintf(text, sizeof text, "brokers: %s\ngroup: g\ntopics: orders\nproperties: {reconnect.backoff.max.ms: 200}\n",
              fixture->mock.brokers);
     fixture->parsed = parsed_new(kafka_source.config, text);
     assert_string_equal(parsed_report(fixture->parsed), "");
     const struct connector_env env = {.service = "orders-store",
                                       .name = "kafka",
+                                      .health = fixture->health,
                                       .config_dir = ".",
                                       .source_name = "kafka",
                                       .source_config = parsed_config(fixture->parsed)};
@@ -154,6 +160,7 @@ static void end(struct fixture *fixture)
     fixture->sink->close(fixture->sink);
     parsed_free(fixture->parsed);
     context_free(fixture->context);
+    health_free(fixture->health);
     ledger_free(fixture->ledger); /* asserts that no ticket is left */
     records_fini(&fixture->records);
     mock_fini(&fixture->mock);
@@ -243,12 +250,17 @@ static void a_record_counts_only_when_the_broker_acknowledged_its_letter(void **
     end(&fixture);
 }
 
+static bool is_not_ready(void *arg)
+{
+    return !health_ready(arg, NULL, 0);
+}
+
 static void a_topic_that_refuses_is_tried_again_until_it_takes_the_letter(void **state)
 {
     (void)state;
     struct fixture fixture;
     begin(&fixture);
-    mock_fail(&fixture.mock, 0, 2, RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
+    mock_fail(&fixture.mock, 0, 4, RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
     struct batch *batch = records_batch(&fixture.records);
     for (int i = 0; i < 10; i++)
         records_add(batch, "k", "v");
@@ -256,7 +268,9 @@ static void a_topic_that_refuses_is_tried_again_until_it_takes_the_letter(void *
     for (int i = 0; i < 10; i++)
         assert_int_equal(reject(&fixture, batch, &batch->records[i]), STATUS_OK);
     batch_free(batch);
+    assert_true(eventually(is_not_ready, fixture.health));
     assert_settled(&fixture, 10);
+    assert_true(health_ready(fixture.health, NULL, 0));
     struct topic *topic = read_topic(&fixture.mock);
     assert_int_equal(topic->count, 10);
     assert_string_equal(header(&topic->messages[9], "weir.error.stage"), "decode");
