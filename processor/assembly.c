@@ -143,6 +143,7 @@ static enum status build_transform(struct pipeline *pipeline, unsigned at, struc
         .backoff_least = config->backoff_least,
         .backoff_most = config->backoff_most,
         .config_dir = config->config_dir,
+        .budget = pipeline->budget,
         .input = pipeline->queues[at],
         .output = {.queues = &pipeline->queues[at + 1], .count = last ? config->store_count : 1},
         .dead_letter = pipeline->dead_letter,

@@ -12,13 +12,15 @@
 #include "processor/error.h"
 
 struct config_field; /* config/table.h */
+struct budget;
 struct metrics;
 
 /* What a stage may use from around it. Lives as long as the stage. */
 struct stage_env {
     const char *name; /* of this stage in the config: for logs and metrics */
     struct metrics *metrics;
-    const char *config_dir; /* relative paths in the config are relative to this */
+    const char *config_dir; /* relative paths of what is read begin here */
+    struct budget *budget;  /* for memory that the stage keeps between batches; NULL in tests */
 };
 
 struct stage_type {

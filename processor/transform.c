@@ -54,6 +54,7 @@ static enum status open_steps(struct transform *transform, struct error *error)
         .name = transform->config.name,
         .metrics = transform->config.metrics,
         .config_dir = transform->config.config_dir,
+        .budget = transform->config.budget,
     };
     for (unsigned i = 0; i < transform->config.step_count; i++) {
         const struct transform_step *step = &transform->steps[i];

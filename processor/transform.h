@@ -35,6 +35,7 @@ struct transform_config {
     unsigned retry_max; /* attempts for a record that answers STAGE_RETRY */
     int64_t backoff_least, backoff_most;
     const char *config_dir;
+    struct budget *budget; /* for what stages keep; may be NULL */
     struct queue *input;
     struct outlet output;
     struct dead_letter *dead_letter; /* NULL: none */

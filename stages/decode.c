@@ -2,13 +2,14 @@
  * decode: makes a document out of a record's value: inflates it, parses it, indexes its members.
  *
  * Memory: inflated values lie in the batch's arena, so the batch is cut when that has grown past BATCH_LIMIT. A parser's buffers take about
- * 14 bytes for each byte of the largest text; therefore texts past LARGE_TEXT are parsed one at a time in the whole stage, and the
- * buffers given back afterwards.
+ * 14 bytes for each byte of the largest text: they are paid from the budget, and given back after the batch when they are large; texts past LARGE_TEXT
+ * are parsed one at a time in the whole stage.
  */
 #include <pthread.h>
 #include <stdlib.h>
 
 #include "config/table.h"
+#include "processor/budget.h"
 #include "processor/check.h"
 #include "processor/stage.h"
 #include "stages/codec.h"
@@ -16,6 +17,8 @@
 #include "stages/json_document.h"
 #include "stages/simdjson.h"
 
+/* Of the budget: what a worker's parser may keep. */
+enum { KEPT_SHARE = 32 };
 enum { LARGE_TEXT = 1024 * 1024, DICTIONARY_MAX = 16 * 1024 * 1024, CODECS = 4 };
 
 enum format { FORMAT_JSON, FORMAT_RAW };
@@ -45,12 +48,14 @@ struct decode {
     const struct decode_config *config;
     void *dictionary;      /* digested; NULL: none */
     pthread_mutex_t large; /* held while a large text is parsed; guards nothing but memory */
+    struct budget *budget; /* NULL: nobody counts */
 };
 
 struct decode_worker {
     struct decode *decode;
     struct simdjson_parser *parser;
     struct codec codecs[CODECS]; /* as codec_types; made when first needed */
+    size_t paid;                 /* to the budget, for the parser's buffers */
 };
 
 static void decode_close(void *stage)
@@ -89,6 +94,7 @@ static enum status decode_init(const void *config, const struct stage_env *env, 
     if (decode == NULL)
         return error_set(error, ERROR_TRANSIENT, "out of memory");
     decode->config = config;
+    decode->budget = env->budget;
     CHECK_CALL(pthread_mutex_init(&decode->large, NULL));
     if (decode->config->dictionary != NULL) {
         enum status status = load_dictionary(decode, env, error);
@@ -115,11 +121,34 @@ static enum status decode_start(void *stage, void **ret_worker, struct error *er
     return STATUS_OK;
 }
 
+/* The parser's buffers count as records' memory does. */
+static void pay(struct decode_worker *worker, size_t owed)
+{
+    struct budget *budget = worker->decode->budget;
+    if (budget != NULL && owed > worker->paid)
+        budget_take(budget, owed - worker->paid);
+    else if (budget != NULL && owed < worker->paid)
+        budget_give(budget, worker->paid - owed);
+    worker->paid = owed;
+}
+
+/* Large buffers are kept to the end of the batch only, or workers that have nothing to do would hold the budget that the source waits for. */
+static void settle_up(struct decode_worker *worker)
+{
+    struct budget *budget = worker->decode->budget;
+    if (budget == NULL)
+        return;
+    if (simdjson_memory(worker->parser) > budget_size(budget) / KEPT_SHARE)
+        simdjson_shrink(worker->parser, 0);
+    pay(worker, simdjson_memory(worker->parser));
+}
+
 static void decode_stop(void *arg)
 {
     struct decode_worker *worker = arg;
     if (worker == NULL)
         return;
+    pay(worker, 0);
     for (int i = 0; i < CODECS; i++)
         codec_fini(&worker->codecs[i]);
     simdjson_free(worker->parser);
@@ -205,8 +234,10 @@ static void parse_value(struct decode_worker *worker, struct batch *batch, struc
     if (large)
         CHECK_CALL(pthread_mutex_lock(&worker->decode->large));
     enum status status = json_document(worker->parser, value, &batch->arena, &record->document, &fault);
+    pay(worker, simdjson_memory(worker->parser));
     if (large) {
         simdjson_shrink(worker->parser, LARGE_TEXT);
+        pay(worker, simdjson_memory(worker->parser));
         CHECK_CALL(pthread_mutex_unlock(&worker->decode->large));
     }
     if (__builtin_expect(status == STATUS_OK, 1))
@@ -233,9 +264,8 @@ static void decode_record(struct decode_worker *worker, struct batch *batch, str
         record->document = (struct document){.kind = DOCUMENT_RAW, .text = value};
 }
 
-static void decode_process(void *stage, void *worker, struct batch *batch)
+static void decode_batch(struct decode_worker *worker, struct batch *batch)
 {
-    (void)stage;
     BATCH_EACH(batch, record)
     {
         decode_record(worker, batch, record);
@@ -246,6 +276,13 @@ static void decode_process(void *stage, void *worker, struct batch *batch)
             return;
         }
     }
+}
+
+static void decode_process(void *stage, void *worker, struct batch *batch)
+{
+    (void)stage;
+    decode_batch(worker, batch);
+    settle_up(worker);
 }
 
 static void decode_check(const void *arg, struct config_report *report)

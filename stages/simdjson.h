@@ -43,6 +43,8 @@ void simdjson_free(struct simdjson_parser *parser); /* NULL is fine */
 enum simdjson_answer simdjson_parse(struct simdjson_parser *parser, const uint8_t *text, size_t size,
                                     struct simdjson_indexes *ret_indexes, const char **ret_words);
 
+/* What the buffers come to, in bytes. */
+size_t simdjson_memory(const struct simdjson_parser *parser);
 /* Gives the buffers back when they were made for texts of more than `capacity` bytes. */
 void simdjson_shrink(struct simdjson_parser *parser, size_t capacity);
 

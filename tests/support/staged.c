@@ -18,7 +18,9 @@ static enum status open_stage(struct staged *staged, const struct stage_type *ty
         fail_msg("%s", parsed_report(staged->parsed));
     staged->metrics = metrics_new();
     assert_non_null(staged->metrics);
-    const struct stage_env env = {.name = type->name, .metrics = staged->metrics, .config_dir = dir};
+    records_init(&staged->records);
+    const struct stage_env env = {
+        .name = type->name, .metrics = staged->metrics, .config_dir = dir, .budget = staged->records.budget};
     return type->init != NULL ? type->init(config, &env, &staged->stage, error) : STATUS_OK;
 }
 
@@ -30,7 +32,6 @@ void staged_init(struct staged *staged, const struct stage_type *type, const cha
         status = type->start(staged->stage, &staged->worker, &error);
     if (status != STATUS_OK)
         fail_msg("%s: %s: %s", type->name, status_name(status), error.text);
-    records_init(&staged->records);
 }
 
 void staged_fini(struct staged *staged)
@@ -49,6 +50,7 @@ void staged_refuse(struct staged *staged, const struct stage_type *type, const c
     struct error error = {0};
     assert_int_equal(open_stage(staged, type, dir, yaml, &error), STATUS_FAILED);
     snprintf(staged->answer, sizeof staged->answer, "%s", error.text);
+    records_fini(&staged->records);
     metrics_free(staged->metrics);
     parsed_free(staged->parsed);
 }
