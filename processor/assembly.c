@@ -8,6 +8,8 @@
 
 /* Idle batches are kept for the next use, and paid for: at most so many, and a quarter of the budget. */
 enum { BATCHES_KEPT = 32, BATCH_MEMORY = ARENA_MAX_CHUNK + BATCH_RECORDS * (int)sizeof(struct record) };
+/* Beside the budget, for all stores together: what clients copy and send (see connector_env.send_bytes). */
+enum { SEND_BYTES = 16 * 1024 * 1024 };
 enum { QUEUE_BYTES_LEAST = 1024 * 1024 };
 
 /* What several stores after no stage at all need before them: something that hands each of them its branch. */
@@ -160,12 +162,22 @@ static uint64_t flush_bytes(const struct pipeline *pipeline, const struct pipeli
     return store->flush_bytes != 0 && store->flush_bytes < most ? store->flush_bytes : most;
 }
 
+/* Each worker of a store has one of its own. */
+static int64_t count_stores(const struct pipeline_config *config)
+{
+    int64_t count = 0;
+    for (unsigned i = 0; i < config->store_count; i++)
+        count += config->stores[i].workers;
+    return count;
+}
+
 static enum status build_storing(struct pipeline *pipeline, unsigned at, struct error *error)
 {
     const struct pipeline_config *config = pipeline->config;
     const struct pipeline_store *store = &config->stores[at];
     pipeline->store_envs[at] = pipeline->env;
     pipeline->store_envs[at].name = store->name;
+    pipeline->store_envs[at].send_bytes = SEND_BYTES / count_stores(config);
     const struct storing_config storing = {
         .name = store->name,
         .type = store->type,

@@ -28,6 +28,8 @@ struct connector_env {
     const char *config_dir; /* relative paths of what is read begin here; of what is written, where we run */
     bool exit_at_end;       /* sources: stop at the end offsets seen at the start */
     int64_t fetch_bytes;    /* sources: for what is fetched ahead, outside the budget; 0: the source's own idea */
+    int64_t
+        send_bytes; /* stores: for copies under way to the other side, outside the budget; 0: the store's own idea */
     /* The source's type and config, so that what writes to the same system can connect as the source does; NULL: none. */
     const char *source_name;
     const void *source_config;

@@ -18,8 +18,9 @@
 #include "processor/log.h"
 
 enum { WAIT_MS = 50, ANSWER_MS = 500 };
-/* What librdkafka may hold of copies, beside our budget: little enough not to matter there, and enough to fill the requests under way. */
-enum { QUEUE_MESSAGES = 50000, QUEUE_KBYTES = 16 * 1024 };
+/* What librdkafka may hold of copies, beside our budget, when nobody says (connector_env.send_bytes): enough to fill the requests under way. A message takes
+ * some 300 bytes that its limit in bytes does not count, so there is one in messages as well. */
+enum { SEND_BYTES = 16 * 1024 * 1024, SEND_LEAST = 1024 * 1024, BYTES_A_MESSAGE = 320 };
 enum { BATCH_SIZE = 1000000, BATCH_SIZE_LEAST = 16 * 1024 };
 #define DOWN_PATIENCE (5 * CLOCK_SECOND)
 #define OPEN_PATIENCE (5 * CLOCK_SECOND)
@@ -140,10 +141,11 @@ static enum status set_limits(struct kafka_store *store, rd_kafka_conf_t *conf, 
     const struct config_map *properties = &store->config->connection.properties;
     /* A single message of the largest size must have room, twice. */
     int64_t largest = kafka_conf_number(conf, "message.max.bytes", 0) / 512;
-    int64_t kbytes = largest > QUEUE_KBYTES ? largest : QUEUE_KBYTES;
+    int64_t bytes = store->send_bytes > SEND_LEAST ? store->send_bytes : SEND_LEAST;
+    int64_t kbytes = largest > bytes / 1024 ? largest : bytes / 1024;
     enum status status = STATUS_OK;
     if (!kafka_properties_have(properties, "queue.buffering.max.messages"))
-        status = set_number(conf, "queue.buffering.max.messages", QUEUE_MESSAGES, error);
+        status = set_number(conf, "queue.buffering.max.messages", bytes / BYTES_A_MESSAGE, error);
     if (status == STATUS_OK && !kafka_properties_have(properties, "queue.buffering.max.kbytes"))
         status = set_number(conf, "queue.buffering.max.kbytes", kbytes, error);
     if (status == STATUS_OK && store->batch_size > 0)
@@ -378,6 +380,7 @@ static enum status kafka_open(const void *config, const struct connector_env *en
     if (store == NULL)
         return error_set(error, ERROR_TRANSIENT, "out of memory");
     store->config = config;
+    store->send_bytes = env->send_bytes > 0 ? env->send_bytes : SEND_BYTES;
     store->context = context;
     store->last = &store->first;
     arena_init(&store->scratch, NULL);

@@ -69,6 +69,7 @@ struct kafka_store {
     rd_kafka_resp_err_t err; /* of the first message that failed */
     uint64_t careful;        /* batches to be sent record by record */
     int64_t batch_size;      /* 0: as configured */
+    int64_t send_bytes;      /* what librdkafka may hold of copies */
     int64_t not_before;      /* of the next attempt after a failure */
     struct backoff backoff;
 };
