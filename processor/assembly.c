@@ -62,6 +62,7 @@ static enum status build_core(struct pipeline *pipeline, struct context *context
         .metrics = pipeline->shared->metrics,
         .health = pipeline->shared->health,
         .config_dir = config->config_dir,
+        .offsets = pipeline->shared->offsets,
         .exit_at_end = config->exit_at_end,
         .fetch_bytes = (int64_t)(config->memory / 4),
         .source_name = config->source_type->name,

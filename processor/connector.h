@@ -18,16 +18,18 @@ struct dead_letter;
 struct health;
 struct intake;
 struct metrics;
+struct offsets;
 struct ticket;
 
 struct connector_env {
     const char *service; /* the config's `service` */
     const char *name;    /* of this source or store in the config */
     struct metrics *metrics;
-    struct health *health;  /* for what only the connector knows; may be NULL */
-    const char *config_dir; /* relative paths of what is read begin here; of what is written, where we run */
-    bool exit_at_end;       /* sources: stop at the end offsets seen at the start */
-    int64_t fetch_bytes;    /* sources: for what is fetched ahead, outside the budget; 0: the source's own idea */
+    struct health *health;   /* for what only the connector knows; may be NULL */
+    const char *config_dir;  /* relative paths of what is read begin here; of what is written, where we run */
+    struct offsets *offsets; /* sources: where a partition ends is remembered here for the next run (exit_at_end) */
+    bool exit_at_end;        /* sources: stop at the end offsets seen at the start */
+    int64_t fetch_bytes;     /* sources: for what is fetched ahead, outside the budget; 0: the source's own idea */
     int64_t
         send_bytes; /* stores: for copies under way to the other side, outside the budget; 0: the store's own idea */
     /* The source's type and config, so that what writes to the same system can connect as the source does; NULL: none. */

@@ -9,7 +9,7 @@
 struct entry {
     char *topic;
     int32_t partition;
-    int64_t offset;
+    int64_t offset, end; /* -1: none */
     struct entry *next;
 };
 
@@ -53,6 +53,7 @@ static struct entry *entry_new(const char *topic, int32_t partition)
         return NULL;
     entry->topic = strdup(topic);
     entry->partition = partition;
+    entry->offset = entry->end = -1;
     if (entry->topic == NULL) {
         free(entry);
         return NULL;
@@ -60,29 +61,57 @@ static struct entry *entry_new(const char *topic, int32_t partition)
     return entry;
 }
 
-void offsets_set(struct offsets *offsets, const char *topic, int32_t partition, int64_t offset)
+/* NULL: out of memory, or (not make) not there. */
+static struct entry *find_locked(struct offsets *offsets, const char *topic, int32_t partition, bool make)
 {
-    CHECK_CALL(pthread_mutex_lock(&offsets->mutex));
     struct entry **at = &offsets->entries;
     while (*at != NULL && compare(*at, topic, partition) < 0)
         at = &(*at)->next;
-    if (*at == NULL || compare(*at, topic, partition) != 0) {
-        struct entry *entry = entry_new(topic, partition);
-        if (entry != NULL) {
-            entry->next = *at;
-            *at = entry;
-        }
-    }
     if (*at != NULL && compare(*at, topic, partition) == 0)
-        (*at)->offset = offset;
+        return *at;
+    struct entry *entry = make ? entry_new(topic, partition) : NULL;
+    if (entry != NULL) {
+        entry->next = *at;
+        *at = entry;
+    }
+    return entry;
+}
+
+void offsets_set(struct offsets *offsets, const char *topic, int32_t partition, int64_t offset)
+{
+    CHECK_CALL(pthread_mutex_lock(&offsets->mutex));
+    struct entry *entry = find_locked(offsets, topic, partition, true);
+    if (entry != NULL)
+        entry->offset = offset;
     CHECK_CALL(pthread_mutex_unlock(&offsets->mutex));
+}
+
+bool offsets_set_end(struct offsets *offsets, const char *topic, int32_t partition, int64_t end)
+{
+    CHECK_CALL(pthread_mutex_lock(&offsets->mutex));
+    struct entry *entry = find_locked(offsets, topic, partition, true);
+    if (entry != NULL)
+        entry->end = end;
+    CHECK_CALL(pthread_mutex_unlock(&offsets->mutex));
+    return entry != NULL;
+}
+
+int64_t offsets_get_end(struct offsets *offsets, const char *topic, int32_t partition)
+{
+    CHECK_CALL(pthread_mutex_lock(&offsets->mutex));
+    const struct entry *entry = find_locked(offsets, topic, partition, false);
+    int64_t end = entry != NULL ? entry->end : -1;
+    CHECK_CALL(pthread_mutex_unlock(&offsets->mutex));
+    return end;
 }
 
 void offsets_each(struct offsets *offsets,
                   void (*visit)(const char *topic, int32_t partition, int64_t offset, void *arg), void *arg)
 {
     CHECK_CALL(pthread_mutex_lock(&offsets->mutex));
-    for (const struct entry *entry = offsets->entries; entry != NULL; entry = entry->next)
-        visit(entry->topic, entry->partition, entry->offset, arg);
+    for (const struct entry *entry = offsets->entries; entry != NULL; entry = entry->next) {
+        if (entry->offset >= 0)
+            visit(entry->topic, entry->partition, entry->offset, arg);
+    }
     CHECK_CALL(pthread_mutex_unlock(&offsets->mutex));
 }

@@ -1,7 +1,11 @@
-/* The committed offset of each partition, kept over rebuilds of the group: for the receipt. Threads: all functions from any thread. */
+/*
+ * What is to be remembered of each partition over rebuilds of the group: its committed offset, for the receipt, and where it is to end (exit at end).
+ * Threads: all functions from any thread.
+ */
 #ifndef WEIR_PROCESSOR_OFFSETS_H
 #define WEIR_PROCESSOR_OFFSETS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "processor/status.h"
@@ -12,7 +16,10 @@ struct offsets *offsets_new(void) WARN_UNUSED;
 void offsets_free(struct offsets *offsets);
 /* Out of memory: the partition is left out (the receipt is a report, not the record of truth). */
 void offsets_set(struct offsets *offsets, const char *topic, int32_t partition, int64_t offset);
-/* Visits all, ordered by topic and partition, under the lock: visit must not come back here. */
+/* -1: not known (any more). False: out of memory. */
+bool offsets_set_end(struct offsets *offsets, const char *topic, int32_t partition, int64_t end) WARN_UNUSED;
+int64_t offsets_get_end(struct offsets *offsets, const char *topic, int32_t partition);
+/* Visits all that have a committed offset, ordered by topic and partition, under the lock: visit must not come back here. */
 void offsets_each(struct offsets *offsets,
                   void (*visit)(const char *topic, int32_t partition, int64_t offset, void *arg), void *arg);
 

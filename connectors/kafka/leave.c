@@ -4,6 +4,7 @@
 
 #include "connectors/kafka/source.h"
 #include "processor/log.h"
+#include "processor/offsets.h"
 
 enum { QUERY_MS = 5000, CLOSE_POLL_MS = 50 };
 #define SLICE (100 * CLOCK_MS)
@@ -11,57 +12,29 @@ enum { QUERY_MS = 5000, CLOSE_POLL_MS = 50 };
 
 /* -- exit at end -- */
 
-static struct kafka_end *end_find(struct kafka_source *source, const char *topic, int32_t id)
-{
-    for (unsigned i = 0; i < source->end_count; i++) {
-        if (source->ends[i].id == id && strcmp(source->ends[i].topic, topic) == 0)
-            return &source->ends[i];
-    }
-    return NULL;
-}
-
-static void end_add(struct kafka_source *source, const struct kafka_partition *partition)
-{
-    struct kafka_end *bigger = realloc(source->ends, (source->end_count + 1) * sizeof *bigger);
-    char *topic = strdup(partition->topic);
-    if (bigger != NULL)
-        source->ends = bigger;
-    if (bigger == NULL || topic == NULL) {
-        free(topic);
-        kafka_source_fail(source, ERROR_TRANSIENT, "out of memory");
-        return;
-    }
-    source->ends[source->end_count++] = (struct kafka_end){
-        .topic = topic, .id = partition->id, .until = partition->until};
-}
-
 void kafka_end_note(struct kafka_partition *partition)
 {
     struct kafka_source *source = partition->source;
     if (!source->env.exit_at_end || partition->until >= 0)
         return;
-    const struct kafka_end *end = end_find(source, partition->topic, partition->id);
     int64_t low, high;
-    if (end != NULL) {
-        partition->until = end->until;
-        return;
-    }
+    partition->until = offsets_get_end(source->env.offsets, partition->topic, partition->id);
     /* Not answered: asked again at the next tick. */
-    if (rd_kafka_query_watermark_offsets(source->client.rk, partition->topic, partition->id, &low, &high, QUERY_MS) !=
-        RD_KAFKA_RESP_ERR_NO_ERROR)
+    if (partition->until >= 0 || rd_kafka_query_watermark_offsets(source->client.rk, partition->topic, partition->id,
+                                                                  &low, &high, QUERY_MS) != RD_KAFKA_RESP_ERR_NO_ERROR)
         return;
-    partition->until = high;
-    end_add(source, partition);
+    if (offsets_set_end(source->env.offsets, partition->topic, partition->id, high))
+        partition->until = high;
+    else
+        kafka_source_fail(source, ERROR_TRANSIENT, "out of memory");
 }
 
 void kafka_end_forget(struct kafka_partition *partition)
 {
-    struct kafka_source *source = partition->source;
-    struct kafka_end *end = end_find(source, partition->topic, partition->id);
-    if (end == NULL)
+    const struct kafka_source *source = partition->source;
+    if (partition->until < 0)
         return;
-    free(end->topic);
-    *end = source->ends[--source->end_count];
+    (void)!offsets_set_end(source->env.offsets, partition->topic, partition->id, -1);
     partition->until = -1;
     partition->ended = false;
 }
@@ -82,13 +55,6 @@ bool kafka_end_reached(struct kafka_source *source)
     for (unsigned i = 0; i < source->count && reached; i++)
         reached = partition_ended(source->partitions[i]);
     return reached;
-}
-
-void kafka_ends_free(struct kafka_source *source)
-{
-    for (unsigned i = 0; i < source->end_count; i++)
-        free(source->ends[i].topic);
-    free(source->ends);
 }
 
 /* -- drain -- */

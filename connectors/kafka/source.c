@@ -292,7 +292,6 @@ static void kafka_close(void *arg)
     if (source->replies != NULL)
         rd_kafka_queue_destroy(source->replies);
     (void)kafka_client_close(&source->client, CLOSE_PATIENCE);
-    kafka_ends_free(source);
     free(source->partitions);
     if (source->wake_fd >= 0)
         close(source->wake_fd);

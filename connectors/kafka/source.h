@@ -78,13 +78,6 @@ struct kafka_partition {
     struct kafka_search search;
 };
 
-/* exit_at_end: where a partition ended when it was first assigned. Outlives revokes. */
-struct kafka_end {
-    char *topic;
-    int32_t id;
-    int64_t until;
-};
-
 /* What was popped and has not got into the intake yet: when there is no room half-way, it waits here, so that the source never does. */
 struct kafka_hand {
     struct kafka_partition *partition; /* NULL: the hand is empty */
@@ -116,10 +109,8 @@ struct kafka_source {
     int64_t topics_looked;
     unsigned topics_missing; /* topics of the config that are not there */
     char missing[160];       /* the first of them, in words */
-    struct kafka_end *ends;
-    unsigned end_count;
-    int64_t session; /* ns: the group forgets us after so long without a heartbeat */
-    bool stopped;    /* the run must end: by `failure`, or (class NONE) as the context ended */
+    int64_t session;         /* ns: the group forgets us after so long without a heartbeat */
+    bool stopped;            /* the run must end: by `failure`, or (class NONE) as the context ended */
     struct error failure;
     struct kafka_hand hand;
 };
@@ -201,12 +192,11 @@ bool kafka_corrupt_answer(struct kafka_partition *partition, int64_t offset);
 void kafka_corrupt_tick(struct kafka_partition *partition);
 
 /* leave.c */
-/* exit_at_end: notes where the partition ends now, unless that is known. */
+/* exit_at_end: notes where the partition ends now, unless that is known, from an earlier assignment or run too. */
 void kafka_end_note(struct kafka_partition *partition);
 void kafka_end_forget(struct kafka_partition *partition);
 /* True: every assigned partition has come to its end. */
 bool kafka_end_reached(struct kafka_source *source);
-void kafka_ends_free(struct kafka_source *source);
 /* Waits for the verdicts and commits. STATUS_OK, or STATUS_DEADLINE, or the context's. */
 enum status kafka_drain(struct kafka_source *source);
 /* Leaves the group (a static member keeps its place) within `patience` ns and gives all partitions back. */

@@ -40,7 +40,9 @@ static void end(struct fixture *fixture)
 static void begin_again(struct fixture *fixture)
 {
     context_free(fixture->running.shared.soft);
+    offsets_free(fixture->running.shared.offsets);
     fixture->running.shared.soft = context_new(NULL, CLOCK_NEVER);
+    fixture->running.shared.offsets = offsets_new();
     assert_non_null(fixture->running.shared.soft);
 }
 
@@ -72,6 +74,27 @@ static void exit_at_end_leaves_what_came_after_the_start(void **state)
     mock_produce(&fixture.mock, "orders", 0, 50);
     memory_store_release(fixture.running.store, MEMORY_WRITE);
     assert_int_equal(kafka_running_wait(&fixture.running), STATUS_OK);
+    assert_all_stored_once_in_order(fixture.running.store, 100);
+    assert_int_equal(mock_committed(&fixture.mock, "g", "orders", 0), 100);
+    end(&fixture);
+}
+
+static void exit_at_end_keeps_its_ends_when_the_pipeline_is_built_anew(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    begin(&fixture, 1, ORDERS);
+    mock_produce(&fixture.mock, "orders", 0, 100);
+    memory_store_block(fixture.running.store, MEMORY_FLUSH);
+    memory_store_fail(fixture.running.store, MEMORY_FLUSH, ERROR_RESTART, 0, 1);
+    fixture.running.supervisor.restarts_max = 1;
+    fixture.running.config.exit_at_end = true;
+    kafka_running_start(&fixture.running);
+    assert_true(memory_store_wait_blocked(fixture.running.store, MEMORY_FLUSH));
+    mock_produce(&fixture.mock, "orders", 0, 50);
+    memory_store_release(fixture.running.store, MEMORY_FLUSH);
+    assert_int_equal(kafka_running_wait(&fixture.running), STATUS_OK);
+    assert_int_equal(fixture.running.result.restarts, 1);
     assert_all_stored_once_in_order(fixture.running.store, 100);
     assert_int_equal(mock_committed(&fixture.mock, "g", "orders", 0), 100);
     end(&fixture);
@@ -407,6 +430,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_consumes_all_partitions_once_in_order_and_commits_their_ends),
         cmocka_unit_test(exit_at_end_leaves_what_came_after_the_start),
+        cmocka_unit_test(exit_at_end_keeps_its_ends_when_the_pipeline_is_built_anew),
         cmocka_unit_test(a_missing_topic_is_waited_for_and_said),
         cmocka_unit_test(a_stop_while_the_topic_is_missing_ends_at_once),
         cmocka_unit_test(one_topic_of_several_that_is_missing_holds_up_readiness_and_not_the_others),

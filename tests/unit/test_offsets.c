@@ -53,11 +53,29 @@ static void the_topic_is_copied(void **state)
     offsets_free(offsets);
 }
 
+static void an_end_is_remembered_and_is_no_committed_offset(void **state)
+{
+    (void)state;
+    struct seen seen = {""};
+    struct offsets *offsets = offsets_new();
+    assert_int_equal(offsets_get_end(offsets, "orders", 0), -1);
+    assert_true(offsets_set_end(offsets, "orders", 0, 7));
+    offsets_each(offsets, collect, &seen);
+    assert_string_equal(seen.text, "");
+    offsets_set(offsets, "orders", 0, 3);
+    assert_int_equal(offsets_get_end(offsets, "orders", 0), 7);
+    assert_int_equal(offsets_get_end(offsets, "orders", 1), -1);
+    offsets_each(offsets, collect, &seen);
+    assert_string_equal(seen.text, "orders/0@3 ");
+    offsets_free(offsets);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(they_come_in_the_order_of_topic_and_partition),
         cmocka_unit_test(the_topic_is_copied),
+        cmocka_unit_test(an_end_is_remembered_and_is_no_committed_offset),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
