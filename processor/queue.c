@@ -8,6 +8,8 @@
 #include "processor/clock.h"
 #include "processor/metrics.h"
 
+#define END_POLL (20 * CLOCK_MS)
+
 struct queue {
     struct queue_config config;
     pthread_mutex_t mutex;
@@ -198,6 +200,20 @@ enum status queue_pop(struct queue *queue, struct context *context, int64_t unti
     CHECK_CALL(pthread_mutex_unlock(&queue->mutex));
     if (room && queue->wake != NULL)
         queue->wake(queue->arg);
+    return status;
+}
+
+enum status queue_await_end(struct queue *queue, struct context *context, int64_t ns)
+{
+    int64_t now = clock_now(), until = now + ns;
+    enum status status = STATUS_OK;
+    /* Not on a condition: a signal that is meant for a popper would be lost on it. */
+    for (; status == STATUS_OK && now < until; now = clock_now()) {
+        CHECK_CALL(pthread_mutex_lock(&queue->mutex));
+        bool ended = queue->closed && queue->first == NULL;
+        CHECK_CALL(pthread_mutex_unlock(&queue->mutex));
+        status = ended ? STATUS_CLOSED : context_sleep(context, until - now < END_POLL ? until - now : END_POLL);
+    }
     return status;
 }
 

@@ -42,6 +42,8 @@ bool queue_fits(struct queue *queue, const struct batch *batch);
 /* The oldest batch, numbered in the order of hand-out (batch->sequence). EMPTY when `until` passed first, CLOSED when closed and empty, CANCELLED or DEADLINE
  * when the context has ended, whatever is in the queue. */
 enum status queue_pop(struct queue *queue, struct context *context, int64_t until, struct batch **ret) WARN_UNUSED;
+/* For one who does not pop yet: STATUS_OK after `ns`, CLOSED when it is closed and empty, CANCELLED or DEADLINE. Looks now and then. */
+enum status queue_await_end(struct queue *queue, struct context *context, int64_t ns) WARN_UNUSED;
 
 struct queue_stats queue_get_stats(struct queue *queue);
 const struct queue_config *queue_get_config(const struct queue *queue);

@@ -170,7 +170,10 @@ static enum status wait_out(struct worker *worker, struct error *error)
     if (worker->backoff.attempt == 0 || worker->backoff.attempt % 8 == 0)
         log_warn(storing->part, "%s; trying again", error->text);
     metric_add(storing->retries, 1);
-    return context_sleep(worker->context, backoff_next(&worker->backoff));
+    int64_t wait = backoff_next(&worker->backoff);
+    /* Without an open store there is nothing held: it need not go on when no more records come. */
+    return worker->store != NULL ? context_sleep(worker->context, wait)
+                                 : queue_await_end(storing->config.input, worker->context, wait);
 }
 
 static void recovered(struct worker *worker)
@@ -362,8 +365,7 @@ static enum status serve(struct worker *worker, struct pool *pool, struct error 
     for (;;) {
         struct batch *batch = NULL;
         enum status status = queue_pop(worker->storing->config.input, worker->context, next_look(worker), &batch);
-        bool idle = status == STATUS_EMPTY || status == STATUS_CLOSED;
-        bool closed = status == STATUS_CLOSED;
+        bool closed = status == STATUS_CLOSED, idle = closed || status == STATUS_EMPTY;
         if (status == STATUS_OK)
             status = take(worker, batch, error);
         else if (idle)
@@ -382,18 +384,16 @@ static enum status serve(struct worker *worker, struct pool *pool, struct error 
 
 static enum status open_store(struct worker *worker, struct error *error)
 {
-    struct storing *storing = worker->storing;
-    const struct storing_config *config = &storing->config;
+    const struct storing_config *config = &worker->storing->config;
     for (;;) {
         enum status status = config->type->open(config->config, config->env, worker->context, &worker->store, error);
         if (status == STATUS_OK) {
             recovered(worker);
-            health_ok(config->health, storing->part);
+            health_ok(config->health, worker->storing->part);
             return STATUS_OK;
         }
-        if (status != STATUS_FAILED || error->class != ERROR_TRANSIENT)
-            return status;
-        status = wait_out(worker, error);
+        if (status == STATUS_FAILED && error->class == ERROR_TRANSIENT)
+            status = wait_out(worker, error);
         if (status != STATUS_OK)
             return status;
     }
@@ -409,6 +409,8 @@ static enum status worker_main(void *arg, struct pool *pool, struct context *con
     enum status status = open_store(&worker, error);
     if (status == STATUS_OK)
         status = serve(&worker, pool, error);
+    else if (status == STATUS_CLOSED)
+        status = STATUS_OK;
     /* Only a failure ends the group, and without this worker the others would wait for ever. */
     if (status != STATUS_OK && status != STATUS_FAILED && context_status(context) == STATUS_OK)
         status = error_set(error, ERROR_RESTART, "it gave up by itself (%s)", status_name(status));

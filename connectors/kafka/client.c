@@ -58,9 +58,11 @@ static void on_error(rd_kafka_t *rk, int code, const char *text, void *opaque)
     (void)rk;
     switch ((rd_kafka_resp_err_t)code) {
     case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN:
-        if (client->state == KAFKA_UP)
-            kafka_client_set_state(client, KAFKA_DOWN, "all brokers are down (%s)",
-                                   client->last_words[0] != '\0' ? client->last_words : text);
+        /* It comes again with each attempt to connect. */
+        if (client->state != KAFKA_UP)
+            break;
+        kafka_client_set_state(client, KAFKA_DOWN, "all brokers are down (%s)",
+                               client->last_words[0] != '\0' ? client->last_words : text);
         log_warn(client->part, "%s: waiting for them", client->reason);
         break;
     case RD_KAFKA_RESP_ERR__AUTHENTICATION:

@@ -52,6 +52,21 @@ static void a_drain_that_takes_too_long_is_abandoned_and_says_so(void **state)
     running_fini(&running);
 }
 
+static void a_soft_stop_does_not_wait_for_a_store_that_never_opened(void **state)
+{
+    (void)state;
+    struct running running;
+    running_init(&running, 1);
+    running.config.exit_at_end = false;
+    running.config.backoff_least = running.config.backoff_most = 3600 * CLOCK_SECOND;
+    memory_store_fail(running.store, MEMORY_OPEN, ERROR_TRANSIENT, 0, UINT32_MAX);
+    running_start(&running);
+    assert_true(memory_store_wait_calls(running.store, MEMORY_OPEN, 1));
+    context_cancel(running.shared.soft);
+    assert_int_equal(running_wait(&running), STATUS_OK);
+    running_fini(&running);
+}
+
 static void a_hard_stop_ends_a_blocked_pipeline_at_once(void **state)
 {
     (void)state;
@@ -172,6 +187,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_soft_stop_stores_and_commits_what_was_taken),
         cmocka_unit_test(a_drain_that_takes_too_long_is_abandoned_and_says_so),
+        cmocka_unit_test(a_soft_stop_does_not_wait_for_a_store_that_never_opened),
         cmocka_unit_test(a_hard_stop_ends_a_blocked_pipeline_at_once),
         cmocka_unit_test(a_revoked_partition_is_drained_and_committed_and_another_goes_on_from_there),
         cmocka_unit_test(a_lost_partition_comes_again_and_nothing_of_the_old_epoch_is_committed),

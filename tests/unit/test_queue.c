@@ -148,6 +148,20 @@ static void closing_lets_out_what_is_in_and_nothing_more_in(void **state)
     tear_down(&f);
 }
 
+static void its_end_is_that_it_is_closed_and_empty(void **state)
+{
+    (void)state;
+    struct fixture f;
+    set_up(&f, 100, 1 << 30);
+    assert_int_equal(queue_await_end(f.queue, f.context, CLOCK_MS), STATUS_OK);
+    push(&f, 1);
+    queue_close(f.queue);
+    assert_int_equal(queue_await_end(f.queue, f.context, CLOCK_MS), STATUS_OK);
+    batch_free(pop(&f));
+    assert_int_equal(queue_await_end(f.queue, f.context, 3600 * CLOCK_SECOND), STATUS_CLOSED);
+    tear_down(&f);
+}
+
 static void a_pop_waits_no_longer_than_asked(void **state)
 {
     (void)state;
@@ -411,6 +425,7 @@ int main(void)
         cmocka_unit_test(an_empty_queue_takes_a_batch_of_any_size),
         cmocka_unit_test(what_a_batch_weighed_is_given_back_though_it_grew),
         cmocka_unit_test(closing_lets_out_what_is_in_and_nothing_more_in),
+        cmocka_unit_test(its_end_is_that_it_is_closed_and_empty),
         cmocka_unit_test(a_pop_waits_no_longer_than_asked),
         cmocka_unit_test(an_ended_context_pops_nothing_and_what_is_left_is_freed),
         cmocka_unit_test(a_push_waits_for_room),
