@@ -317,6 +317,12 @@ void config_warn(struct config_report *report, const struct config_node *node, c
     va_end(args);
 }
 
+void config_warn_secret(struct config_report *report, const struct config_node *node)
+{
+    if (!node->secret && node->text[0] != '\0')
+        config_warn(report, node, "a secret stands in the file as it is; better is ${VAR} or ${file:/run/secrets/...}");
+}
+
 static int by_place(const void *a, const void *b)
 {
     const struct entry *left = a, *right = b;

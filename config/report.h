@@ -31,6 +31,8 @@ void config_error_place(struct config_report *report, unsigned line, unsigned co
     PRINTF_LIKE(4, 5);
 void config_warn(struct config_report *report, const struct config_node *node, const char *format, ...)
     PRINTF_LIKE(3, 4);
+/* Of a secret that stands in the file itself, and came out of no variable or other file. */
+void config_warn_secret(struct config_report *report, const struct config_node *node);
 /* Keeps a secret out of all that is printed: the place in the file where node's text (or the texts below it) stands, and the text itself in messages. */
 void config_report_hide(struct config_report *report, const struct config_node *node);
 void config_report_hide_text(struct config_report *report, const char *text);

@@ -43,9 +43,7 @@ static bool parse_secret(struct config_loader *loader, const struct config_field
     config_report_hide(loader->report, node);
     if (!parse_string(loader, field, node, ret))
         return false;
-    if (!node->secret && node->text[0] != '\0')
-        config_warn(loader->report, node,
-                    "a secret stands in the file as it is; better is ${VAR} or ${file:/run/secrets/...}");
+    config_warn_secret(loader->report, node);
     return true;
 }
 

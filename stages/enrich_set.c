@@ -1,4 +1,6 @@
 /* set: gives members new values, out of constants and {{...}} templates; members that are not there are made. */
+#include <string.h>
+
 #include "config/fields.h"
 #include "config/table.h"
 #include "processor/stage.h"
@@ -15,6 +17,18 @@ struct set_config {
     struct set_member *members;
 };
 
+/* Where columns and conditions want a path, it is written like that; here it is a text, and most likely not what was meant. */
+static void warn_of_path(struct config_loader *loader, const struct config_node *node)
+{
+    struct path path;
+    unsigned at;
+    const char *why;
+    if (node->kind == NODE_SCALAR && node->text[0] == '.' && strstr(node->text, "{{") == NULL &&
+        path_compile(node->text, config_loader_arena(loader), &path, &at, &why) == STATUS_OK && path.count > 0)
+        config_warn(config_loader_report(loader), node, "this sets the text %s; the value of that member is \"{{%s}}\"",
+                    node->text, node->text);
+}
+
 static bool set_parse(struct config_loader *loader, const struct config_node *node, void *ret)
 {
     if (!member_map_begin(loader, node, "a map of members and their values: {member: value or \"{{...}}\"}"))
@@ -30,6 +44,7 @@ static bool set_parse(struct config_loader *loader, const struct config_node *no
     for (uint32_t i = 0; i < node->count; i++) {
         good &= member_path_of_key(loader, &node->children[i], &config->members[i].path);
         good &= config_template.parse(loader, &node->children[i], &config->members[i].value);
+        warn_of_path(loader, &node->children[i]);
     }
     return good;
 }

@@ -103,6 +103,9 @@ bool kafka_check_properties(enum kafka_role role, const struct config_map *prope
             config_report_hide(report, node);
         switch (kafka_property_check(role, name, value_at(properties, i), text, sizeof text)) {
         case KAFKA_PROPERTY_GOOD:
+            /* Others that are kept out of the output may be names of files. */
+            if (strstr(name, "password") != NULL || strstr(name, "client.secret") != NULL)
+                config_warn_secret(report, node);
             break;
         case KAFKA_PROPERTY_UNKNOWN:
             report_unknown(node, name, text, report);
@@ -172,6 +175,11 @@ void kafka_connection_offline(struct kafka_connection *connection)
         values[left->count++] = value_at(&all, i);
     }
     connection->brokers = (struct config_list){0};
+    /* Those that are missing are reported as such already. */
+    if (connection->sasl.username == NULL)
+        connection->sasl.username = "unknown";
+    if (connection->sasl.password == NULL)
+        connection->sasl.password = "unknown";
     connection->tls.ca = connection->tls.cert = connection->tls.key = connection->tls.key_password = NULL;
 }
 

@@ -5,6 +5,7 @@
 
 #include <librdkafka/rdkafka.h>
 #include <pthread.h>
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -167,6 +168,9 @@ static enum kafka_property_verdict try_value(const char *name, const char *value
         snprintf(text, size, "librdkafka %s has no property `%s`", rd_kafka_version_str(), name);
         return KAFKA_PROPERTY_UNKNOWN;
     }
+    /* Some of its words end in a blank or a line break. */
+    for (size_t end = strlen(words); end > 0 && isspace((unsigned char)words[end - 1]); end--)
+        words[end - 1] = '\0';
     /* librdkafka's words quote the value. */
     if (kafka_property_is_secret(name))
         snprintf(text, size, "librdkafka does not accept the value of `%s` (not shown: it is a secret)", name);

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "tests/support/parse.h"
 #include "tests/support/staged.h"
 
 extern const struct stage_type set_stage, rename_stage, remove_stage, filter_stage;
@@ -33,6 +34,18 @@ static void set_keeps_the_type_that_a_constant_has_in_yaml(void **state)
     (void)state;
     expect(&set_stage, "{a: 1, b: 1.5, c: true, d: null, e: \"1\", f: text}", "{}",
            "{\"a\":1,\"b\":1.5,\"c\":true,\"d\":null,\"e\":\"1\",\"f\":\"text\"}");
+}
+
+static void set_warns_of_a_text_that_was_most_likely_meant_as_a_path(void **state)
+{
+    (void)state;
+    struct parsed *parsed = parsed_new(set_stage.config, "{a: .customer.name, b: \"{{.id}}\", c: ., d: ./x y, e: 0.5}");
+    assert_non_null(parsed_config(parsed));
+    const char *warning = strstr(parsed_report(parsed), "warning: a: this sets the text .customer.name");
+    assert_non_null(warning);
+    assert_non_null(strstr(warning, "\"{{.customer.name}}\""));
+    assert_null(strstr(warning + 1, "warning: "));
+    parsed_free(parsed);
 }
 
 static void set_makes_the_objects_on_the_way(void **state)
@@ -229,6 +242,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(set_adds_members_and_keeps_the_rest_as_it_is),
         cmocka_unit_test(set_keeps_the_type_that_a_constant_has_in_yaml),
+        cmocka_unit_test(set_warns_of_a_text_that_was_most_likely_meant_as_a_path),
         cmocka_unit_test(set_makes_the_objects_on_the_way),
         cmocka_unit_test(set_rejects_where_something_else_stands_in_the_way),
         cmocka_unit_test(set_evaluates_templates_in_their_order),

@@ -84,6 +84,17 @@ static void a_secret_is_never_in_the_words(void **state)
     assert_null(parsed_config(parsed));
     assert_non_null(strstr(parsed_report(parsed), "fetch.min.bytes"));
     assert_null(strstr(parsed_report(parsed), "hunter2"));
+    assert_non_null(strstr(parsed_report(parsed), "warning: properties.sasl.password: a secret stands in the file"));
+    parsed_free(parsed);
+}
+
+static void a_missing_password_is_one_mistake(void **state)
+{
+    (void)state;
+    struct parsed *parsed = parsed_new(&kafka_source_config_field, HEAD "sasl: {username: u}\n");
+    assert_null(parsed_config(parsed));
+    assert_non_null(strstr(parsed_report(parsed), "`password`"));
+    assert_null(strstr(parsed_report(parsed), "together"));
     parsed_free(parsed);
 }
 
@@ -226,6 +237,7 @@ int main(void)
         cmocka_unit_test(names_and_values_are_judged),
         cmocka_unit_test(what_weir_sets_itself_is_said_with_what_to_use_instead),
         cmocka_unit_test(a_secret_is_never_in_the_words),
+        cmocka_unit_test(a_missing_password_is_one_mistake),
         cmocka_unit_test(a_source_has_good_defaults),
         cmocka_unit_test(properties_are_stronger_than_weirs_defaults),
         cmocka_unit_test(fetch_limits_are_shares_of_the_memory),
