@@ -5,6 +5,7 @@
 #include "connectors/kafka/source.h"
 #include "processor/log.h"
 
+enum { ASK_MS = 1000 };
 enum { QUERY_MS = 5000 };
 
 /* From a thread of librdkafka, under the lock of the queue: no call into librdkafka from here. */
@@ -50,6 +51,7 @@ struct kafka_partition *kafka_partition_new(struct kafka_source *source, const c
         .until = -1,
         .position = next,
         .eof = -1,
+        .asked_end = -1,
         .pushed = -1,
         .stored = next,
         .average = 256,
@@ -141,11 +143,33 @@ void kafka_partition_tell_position(struct kafka_partition *partition)
     (void)known_low(partition, &high);
     if (high < partition->eof)
         high = partition->eof;
+    if (high < partition->asked_end)
+        high = partition->asked_end;
     /* Of what comes behind the end that was seen at the start nothing will be taken: it is no lag. */
     if (partition->until >= 0 && high > partition->until)
         high = partition->until;
     if (partition->position >= 0 && partition->intake != NULL)
         intake_position(partition->intake, partition->position, high);
+}
+
+bool kafka_partition_knows_end(const struct kafka_partition *partition)
+{
+    int64_t high;
+    (void)known_low(partition, &high);
+    return high >= 0 || partition->eof >= 0;
+}
+
+void kafka_partition_ask_end(struct kafka_partition *partition)
+{
+    int64_t low, high;
+    if (rd_kafka_query_watermark_offsets(partition->source->client.rk, partition->topic, partition->id, &low, &high,
+                                         ASK_MS) != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return;
+    partition->asked_end = high;
+    /* Until the first record comes, all of it is to be consumed. */
+    if (partition->position < 0 && partition->source->config->start == KAFKA_START_EARLIEST &&
+        partition->intake != NULL)
+        intake_position(partition->intake, low, high);
 }
 
 bool kafka_partition_seek(struct kafka_partition *partition, int64_t offset)
@@ -187,7 +211,7 @@ static void begin_again(struct kafka_partition *partition, int64_t offset)
     (void)intake_settle(source->intake, partition->intake, source->context, clock_now() + 5 * CLOCK_SECOND);
     intake_revoke(partition->intake);
     partition->intake = intake_assign(source->intake, partition->topic, partition->id, offset);
-    partition->pushed = partition->stored = partition->eof = -1;
+    partition->pushed = partition->stored = partition->eof = partition->asked_end = -1;
     partition->position = offset;
     if (partition->intake == NULL) {
         kafka_source_fail(source, ERROR_TRANSIENT, "out of memory");

@@ -145,6 +145,22 @@ static void look_after_partitions(struct kafka_source *source)
     }
 }
 
+/* Fetches tell the ends; of a partition that is not fetched (no first one yet, or held back) the broker is asked: one a turn, so that the others wait for no
+ * more than that. */
+static void ask_an_end(struct kafka_source *source)
+{
+    bool held = source->no_room_since != 0;
+    if (source->client.state != KAFKA_UP)
+        return;
+    for (unsigned i = 0; i < source->count; i++) {
+        struct kafka_partition *partition = source->partitions[source->asking++ % source->count];
+        if (held || !kafka_partition_knows_end(partition)) {
+            kafka_partition_ask_end(partition);
+            return;
+        }
+    }
+}
+
 void kafka_source_tick(struct kafka_source *source)
 {
     int64_t now = clock_now();
@@ -155,6 +171,7 @@ void kafka_source_tick(struct kafka_source *source)
     if (kafka_client_fatal(&source->client, &error))
         kafka_source_fail(source, error.class, "%s", error.text);
     kafka_store_offsets(source);
+    ask_an_end(source);
     look_after_partitions(source);
     if (!intake_draining(source->intake))
         kafka_fetch_tick(source);

@@ -68,6 +68,7 @@ struct kafka_partition {
     int64_t until;      /* exit_at_end: -1 not known */
     int64_t position;   /* the next offset; -1 not known yet */
     int64_t eof;        /* the end as an event told it last; -1 none */
+    int64_t asked_end;  /* the end as the broker answered last; -1 none */
     int64_t pushed;     /* one behind the last record that was pushed; -1 none */
     int64_t stored;     /* the offset given to rd_kafka_offsets_store last; -1 none */
     uint32_t average;   /* bytes of a record, of late */
@@ -99,6 +100,7 @@ struct kafka_source {
     _Atomic bool woken;
     struct kafka_partition **partitions;
     unsigned count, room, turn;
+    unsigned asking;       /* whose end is asked for next */
     unsigned planned;      /* partitions that the fetch limits are made for */
     bool assigned;         /* once at least */
     bool leaving;          /* nothing is taken any more, and what the group says is its good-bye */
@@ -164,6 +166,10 @@ bool kafka_partition_is_next(const struct kafka_partition *partition, const rd_k
 void kafka_partition_note_epochs(struct kafka_partition *partition, rd_kafka_message_t *const *messages, size_t count);
 int32_t kafka_partition_epoch(const struct kafka_partition *partition, int64_t offset);
 void kafka_partition_tell_position(struct kafka_partition *partition);
+/* Is its end known as well as a fetch tells it? */
+bool kafka_partition_knows_end(const struct kafka_partition *partition);
+/* Asks the broker for the end, and for where the partition begins when nothing was consumed yet. Blocks for a second at most. */
+void kafka_partition_ask_end(struct kafka_partition *partition);
 bool kafka_partition_seek(struct kafka_partition *partition, int64_t offset);
 
 /* hand.c */
