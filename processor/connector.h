@@ -35,12 +35,50 @@ struct connector_env {
     /* The source's type and config, so that what writes to the same system can connect as the source does; NULL: none. */
     const char *source_name;
     const void *source_config;
+    void *const *source; /* where the opened source stands from before its first record comes; NULL: nowhere */
+    bool exactly_once;   /* stores: offsets are moved in them, see struct store_offsets */
 };
 
 /* `errors.dead_letter` of the config. */
 struct dead_letter_config {
     const char *topic;                   /* NULL: none */
     const struct config_map *properties; /* strings; may be NULL */
+};
+
+/* Where a store stands in a partition: what is behind `offset` it does not have yet. */
+struct offset_start {
+    const char *topic;
+    int32_t partition;
+    int64_t offset; /* the answer; -1: the store knows nothing of the partition */
+};
+
+/* What the records of one partition that were handed over since the last flush move the store's offset by. */
+struct offset_move {
+    const char *topic;
+    int32_t partition;
+    int64_t from; /* what the store has: from its last move, or its answer at the assignment (-1) */
+    int64_t to;   /* one behind the last record that is stored then, or has its verdict otherwise */
+};
+
+/*
+ * Exactly-once delivery: a store that keeps the offsets of what it stored, moved in the very transaction that stores the records. The offsets of one service are told apart
+ * from another's by env->service. Whoever crashes, stops for an hour or loses its partitions in between: either the records are there and the offset behind them is, or neither.
+ */
+struct store_offsets {
+    /* Fills in the answers. Called by the source's thread at an assignment, while a store may be open in another: opens what it needs of its own, and closes it.
+     * NULL: the source's committed offsets are the store's (it moves them in its transaction). ERROR_TRANSIENT: the group is built anew, with backoff. */
+    enum status (*read)(const void *config, const struct connector_env *env, struct offset_start *starts,
+                        unsigned count, struct context *context, struct error *error);
+    /*
+     * Puts the moves into the transaction that the flush which follows will end; nothing may have been handed over since the last flush (records that were all dropped by a rule). Each
+     * by compare-and-swap: where the store has `from` it has `to` now. Where all have `to` already, an earlier flush of the same came through although it seemed to fail: what was
+     * handed over is forgotten, and the flush succeeds. Anything else: somebody else stores this partition; ERROR_RESTART, and nothing is stored ("fenced").
+     * Fails as flush does otherwise, with everything forgotten that was handed over since the last flush.
+     */
+    enum status (*move)(void *store, const struct offset_move *moves, unsigned count, struct context *context,
+                        struct error *error);
+    /* Forgets everything that was handed over since the last flush, as after a failed one: some of it belongs to a partition that is not ours any more. */
+    void (*discard)(void *store);
 };
 
 /*
@@ -69,12 +107,15 @@ struct store_type {
     /* Optional, for stores whose acknowledgements come by themselves: how many of the batches handed over since the last flush are durable by now,
      * oldest first (the framework settles these and takes them off the count). Never blocks. flush is still called, when none came for flush_interval: a
      * failure has no other way to be told. */
-    unsigned (*acked)(void *store);
+    unsigned (*acked)(void *store); /* not called for exactly-once delivery */
     /* Optional: called about every half second while nothing comes and nothing is handed over that is not durable: for what only time brings (a file that
      * is old enough to be finished). Does not wait for the other side. */
     void (*idle)(void *store);
     /* What was not flushed is lost (the ledger knows). NULL is fine. Ends within a few seconds whatever the other side does. */
     void (*close)(void *store);
+    const struct store_offsets *offsets; /* NULL: it cannot keep offsets, at least once is all that it can promise */
+    /* Optional: can this config of it keep them? Else *ret_why says what stands in the way, and where. */
+    bool (*can_keep_offsets)(const void *config, const struct config_node **ret_node, const char **ret_why);
     /* How much to hand over between two flushes when the config says nothing: a store that is cheap to flush says little. */
     uint32_t flush_records;
     int64_t flush_interval; /* ns */
