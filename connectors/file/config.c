@@ -76,8 +76,7 @@ static void check(const void *arg, struct config_report *report)
     const struct file_config *config = arg;
     const char *why;
     unsigned at;
-
-    if (config->path && !file_pattern_check(config->path, &at, &why))
+    if (config->path != NULL && !file_pattern_check(config->path, &at, &why))
         config_error_at(report, config_tree_get(config->head.node, "path"), at, "%s", why);
 }
 

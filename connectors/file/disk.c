@@ -32,7 +32,6 @@ static enum error_class class_of(int number)
 enum status disk_failed(const char *what, const char *path, struct error *error)
 {
     int number = errno;
-
     return error_set(error, class_of(number), "cannot %s %s: %s", what, path, strerror(number));
 }
 
@@ -40,7 +39,6 @@ enum status disk_sync_folder(const char *path, struct error *error)
 {
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     enum status status = STATUS_OK;
-
     if (fd < 0)
         return disk_failed("open folder", path, error);
     /* EINVAL: a file system whose folders need no fsync, or know none. */
@@ -56,10 +54,8 @@ static enum status make_one(const char *path, struct error *error)
     char parent[PATH_MAX];
     struct stat info;
     char *slash;
-
     if (mkdir(path, 0777) != 0) {
         int number = errno;
-
         if (stat(path, &info) == 0 && S_ISDIR(info.st_mode))
             return STATUS_OK;
         errno = number == EEXIST ? ENOTDIR : number;
@@ -69,21 +65,19 @@ static enum status make_one(const char *path, struct error *error)
     slash = strrchr(parent, '/');
     if (slash == parent)
         slash++;
-    if (slash)
+    if (slash != NULL)
         *slash = 0;
-    return disk_sync_folder(slash ? parent : ".", error);
+    return disk_sync_folder(slash != NULL ? parent : ".", error);
 }
 
 enum status disk_make_folder(const char *path, struct error *error)
 {
     char part[PATH_MAX];
     struct stat info;
-
     if (stat(path, &info) == 0 && S_ISDIR(info.st_mode))
         return STATUS_OK;
     for (size_t i = 1; i < sizeof part && path[i - 1]; i++) {
         enum status status;
-
         if ((path[i] && path[i] != '/') || path[i - 1] == '/')
             continue;
         memcpy(part, path, i);
@@ -98,10 +92,8 @@ enum status disk_make_folder(const char *path, struct error *error)
 enum status disk_write(int fd, const void *data, size_t size, int64_t offset, const char *path, struct error *error)
 {
     const uint8_t *at = data;
-
     while (size) {
         ssize_t n = pwrite(fd, at, size, offset);
-
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0) {

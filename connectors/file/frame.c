@@ -14,11 +14,11 @@ struct frame_codec {
 struct frame_codec *frame_codec_new(int level)
 {
     struct frame_codec *codec = calloc(1, sizeof *codec);
-
-    if (!codec)
+    if (codec == NULL)
         return NULL;
     codec->context = ZSTD_createCCtx();
-    if (!codec->context || ZSTD_isError(ZSTD_CCtx_setParameter(codec->context, ZSTD_c_compressionLevel, level)) ||
+    if (codec->context == NULL ||
+        ZSTD_isError(ZSTD_CCtx_setParameter(codec->context, ZSTD_c_compressionLevel, level)) ||
         ZSTD_isError(ZSTD_CCtx_setParameter(codec->context, ZSTD_c_checksumFlag, 1))) {
         frame_codec_free(codec);
         return NULL;
@@ -28,7 +28,7 @@ struct frame_codec *frame_codec_new(int level)
 
 void frame_codec_free(struct frame_codec *codec)
 {
-    if (!codec)
+    if (codec == NULL)
         return;
     ZSTD_freeCCtx(codec->context);
     free(codec->out);
@@ -39,11 +39,10 @@ static bool make_room(struct frame_codec *codec, size_t size)
 {
     size_t bound = ZSTD_compressBound(size);
     uint8_t *out;
-
     if (bound <= codec->room)
         return true;
     out = malloc(bound);
-    if (!out)
+    if (out == NULL)
         return false;
     free(codec->out);
     codec->out = out;
@@ -55,7 +54,6 @@ enum status frame_compress(struct frame_codec *codec, const uint8_t *text, size_
                            size_t *ret_size, struct error *error)
 {
     size_t n;
-
     if (!make_room(codec, size))
         return error_set(error, ERROR_TRANSIENT, "out of memory for a frame of %zu bytes", size);
     n = ZSTD_compress2(codec->context, codec->out, codec->room, text, size);
@@ -71,11 +69,9 @@ static bool frame_good(ZSTD_DCtx *context, uint8_t *scratch, size_t room, const 
 {
     ZSTD_inBuffer in = {.src = data, .size = size};
     size_t left = 1;
-
     ZSTD_DCtx_reset(context, ZSTD_reset_session_only);
     while (left != 0) {
         ZSTD_outBuffer out = {.dst = scratch, .size = room};
-
         left = ZSTD_decompressStream(context, &out, &in);
         if (ZSTD_isError(left) || (left != 0 && in.pos == in.size && out.pos < out.size))
             return false;
@@ -88,10 +84,8 @@ static size_t whole_frames(const uint8_t *data, size_t size)
     size_t room = ZSTD_DStreamOutSize(), good = 0;
     ZSTD_DCtx *context = ZSTD_createDCtx();
     uint8_t *scratch = malloc(room);
-
-    while (context && scratch && good < size) {
+    while (context != NULL && scratch != NULL && good < size) {
         size_t n = ZSTD_findFrameCompressedSize(data + good, size - good);
-
         if (ZSTD_isError(n) || !frame_good(context, scratch, room, data + good, n))
             break;
         good += n;
@@ -104,14 +98,12 @@ static size_t whole_frames(const uint8_t *data, size_t size)
 static size_t whole_lines(const uint8_t *data, size_t size)
 {
     const uint8_t *end = size ? memrchr(data, '\n', size) : NULL;
-
-    return end ? (size_t)(end - data) + 1 : 0;
+    return end != NULL ? (size_t)(end - data) + 1 : 0;
 }
 
 size_t frame_whole(const uint8_t *data, size_t size)
 {
     static const uint8_t magic[] = {0x28, 0xb5, 0x2f, 0xfd}; /* RFC 8878, 3.1.1 */
-
     if (size >= sizeof magic && !memcmp(data, magic, sizeof magic))
         return whole_frames(data, size);
     return whole_lines(data, size);

@@ -38,13 +38,11 @@ bool file_pattern_check(const char *pattern, unsigned *ret_at, const char **ret_
     const char *slash = strrchr(pattern, '/');
     size_t size = strlen(pattern);
     unsigned numbers = 0;
-
     if (size == 0 || pattern[size - 1] == '/')
         return complain((unsigned)size, "expected a file's name", ret_at, ret_why);
     for (size_t i = 0; i < size; i++) {
         char letter = pattern[i + 1];
         unsigned at = (unsigned)i;
-
         if ((unsigned char)pattern[i] < ' ')
             return complain(at, "expected a file's name, found a control character", ret_at, ret_why);
         if (pattern[i] != '%')
@@ -52,12 +50,12 @@ bool file_pattern_check(const char *pattern, unsigned *ret_at, const char **ret_
         i++;
         if (letter == '%')
             continue;
-        if (!find_conversion(letter) || letter == 'I')
+        if (find_conversion(letter) == NULL || letter == 'I')
             return complain(at,
                             "expected one of %Y %m %d %H %M %S %y %j %F %G %V %u %b %a %s, %i (running number), %p "
                             "(partition) or %%",
                             ret_at, ret_why);
-        if (letter == 'i' && slash && pattern + at < slash)
+        if (letter == 'i' && slash != NULL && pattern + at < slash)
             return complain(at, "expected %i in the file's name, found it in the name of a folder", ret_at, ret_why);
         if (letter == 'i' && ++numbers > 1)
             return complain(at, "expected %i once, found it a second time", ret_at, ret_why);
@@ -82,11 +80,10 @@ bool file_pattern_has_partition(const char *pattern)
 static enum status normalise(const char *pattern, char *out, size_t size)
 {
     const char *slash = strrchr(pattern, '/');
-    const char *name = slash ? slash + 1 : pattern;
+    const char *name = slash != NULL ? slash + 1 : pattern;
     const char *dot = strchr(*name == '.' ? name + 1 : name, '.');
-    int head = (int)((dot ? dot : name + strlen(name)) - pattern);
+    int head = (int)((dot != NULL ? dot : name + strlen(name)) - pattern);
     int n;
-
     if (has(pattern, 'i'))
         n = snprintf(out, size, "%s", pattern);
     else
@@ -98,7 +95,6 @@ static enum status normalise(const char *pattern, char *out, size_t size)
 static void convert(char letter, const struct tm *time, int32_t partition, char *out, size_t size)
 {
     char format[3] = {'%', letter, 0};
-
     switch (letter) {
     case '%':
         snprintf(out, size, "%%");
@@ -120,12 +116,10 @@ static enum status expand(const char *pattern, time_t now, int32_t partition, ch
 {
     struct tm time;
     size_t used = 0;
-
     gmtime_r(&now, &time);
     for (; *pattern; pattern++) {
         char part[64] = {*pattern, 0};
         size_t size;
-
         if (*pattern == '%' && pattern[1])
             convert(*++pattern, &time, partition, part, sizeof part);
         size = strlen(part);
@@ -151,17 +145,16 @@ enum status file_name_expand(const char *pattern, time_t now, int32_t partition,
     char normal[PATH_MAX], path[PATH_MAX];
     char *slash, *name, *mark;
     bool fits;
-
     if (normalise(pattern, normal, sizeof normal) != STATUS_OK ||
         expand(normal, now, partition, path, sizeof path) != STATUS_OK)
         return STATUS_FAILED;
     slash = strrchr(path, '/');
-    name = slash ? slash + 1 : path;
+    name = slash != NULL ? slash + 1 : path;
     mark = strchr(name, '\1');
-    if (!mark)
+    if (mark == NULL)
         return STATUS_FAILED;
     ret->dashed = mark[1] == 'I';
-    if (!slash)
+    if (slash == NULL)
         fits = copy(ret->folder, sizeof ret->folder, ".", 1);
     else
         fits = copy(ret->folder, sizeof ret->folder, path, slash == path ? 1 : (size_t)(slash - path));
@@ -174,7 +167,6 @@ enum status file_name_path(const struct file_name *name, uint64_t number, char *
 {
     char text[32] = "";
     int n;
-
     if (number || !name->dashed)
         snprintf(text, sizeof text, "%s%llu", name->dashed ? "-" : "", (unsigned long long)number);
     n = snprintf(ret, size, "%s/%s%s%s", name->folder, name->before, text, name->after);
@@ -186,7 +178,6 @@ static bool read_number(const struct file_name *name, const char *entry, uint64_
 {
     size_t before = strlen(name->before), after = strlen(name->after);
     char *end;
-
     if (strncmp(entry, name->before, before) != 0)
         return false;
     entry += before;
@@ -211,8 +202,7 @@ enum status file_name_next(const struct file_name *name, uint64_t *ret)
     uint64_t next = name->dashed ? 0 : 1;
     struct dirent *entry;
     uint64_t number;
-
-    if (!folder)
+    if (folder == NULL)
         return STATUS_FAILED;
     while ((entry = readdir(folder)) != NULL)
         if (read_number(name, entry->d_name, &number) && number >= next && number < UINT64_MAX)
@@ -231,7 +221,6 @@ static bool match_conversion(const struct conversion *conversion, const char *re
                              const char *name)
 {
     size_t least = 1, most = 0;
-
     if (conversion->letter == 'I') {
         if (match(rest, pattern_end, name))
             return true;
@@ -257,7 +246,6 @@ static bool match(const char *pattern, const char *pattern_end, const char *name
 {
     while (pattern < pattern_end) {
         const struct conversion *conversion;
-
         if (*pattern != '%') {
             if (*pattern++ != *name++)
                 return false;
@@ -265,7 +253,7 @@ static bool match(const char *pattern, const char *pattern_end, const char *name
         }
         conversion = find_conversion(pattern[1]);
         pattern += 2;
-        if (conversion)
+        if (conversion != NULL)
             return match_conversion(conversion, pattern, pattern_end, name);
         if (*name++ != '%')
             return false;
@@ -283,7 +271,6 @@ static void search_folder(const struct search *search, const char *folder, const
 static void search_entry(const struct search *search, const char *path, const char *rest)
 {
     struct stat info;
-
     if (lstat(path, &info) != 0)
         return;
     if (*rest)
@@ -295,7 +282,6 @@ static void search_entry(const struct search *search, const char *path, const ch
 static bool is_open_name(const char *name)
 {
     size_t size = strlen(name), suffix = strlen(FILE_OPEN_SUFFIX);
-
     return size > suffix && !strcmp(name + size - suffix, FILE_OPEN_SUFFIX);
 }
 
@@ -306,10 +292,9 @@ static void search_folder(const struct search *search, const char *folder, const
     DIR *dir = opendir(*folder ? folder : "/");
     char path[PATH_MAX];
     struct dirent *entry;
-
-    if (!dir)
+    if (dir == NULL)
         return;
-    if (*end && (end == pattern || !memchr(pattern, '%', (size_t)(end - pattern)))) {
+    if (*end && (end == pattern || memchr(pattern, '%', (size_t)(end - pattern)) == NULL)) {
         if (snprintf(path, sizeof path, "%s/%.*s", folder, (int)(end - pattern), pattern) < (int)sizeof path)
             search_entry(search, path, end);
         closedir(dir);
@@ -317,7 +302,6 @@ static void search_folder(const struct search *search, const char *folder, const
     }
     while ((entry = readdir(dir)) != NULL) {
         bool wanted = match(pattern, end, entry->d_name) && is_open_name(entry->d_name) == !*end;
-
         if (wanted && snprintf(path, sizeof path, "%s/%s", folder, entry->d_name) < (int)sizeof path)
             search_entry(search, path, end);
     }
@@ -328,7 +312,6 @@ void file_pattern_each_open(const char *pattern, void (*visit)(const char *path,
 {
     struct search search = {.visit = visit, .arg = arg};
     char normal[PATH_MAX];
-
     if (normalise(pattern, normal, sizeof normal) != STATUS_OK)
         return;
     if (normal[0] == '/')

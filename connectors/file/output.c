@@ -34,8 +34,7 @@ struct output {
 struct output *output_new(const struct file_config *config, struct frame_codec *codec, int32_t partition)
 {
     struct output *output = calloc(1, sizeof *output);
-
-    if (!output)
+    if (output == NULL)
         return NULL;
     output->config = config;
     output->codec = codec;
@@ -55,7 +54,7 @@ static void close_file(struct output *output)
 
 void output_free(struct output *output)
 {
-    if (!output)
+    if (output == NULL)
         return;
     close_file(output);
     free(output->buffer);
@@ -72,7 +71,6 @@ static enum status choose_name(struct output *output, struct error *error)
 {
     uint64_t number;
     int n;
-
     if (file_name_next(&output->name, &number) != STATUS_OK)
         return disk_failed("read folder", output->name.folder, error);
     if (file_name_path(&output->name, number, output->path, sizeof output->path) != STATUS_OK)
@@ -87,7 +85,6 @@ static enum status choose_name(struct output *output, struct error *error)
 static bool is_ours(struct output *output, int fd)
 {
     struct stat info;
-
     if (!disk_lock(fd) || fstat(fd, &info) != 0 || info.st_nlink == 0)
         return false;
     if (access(output->path, F_OK) != 0)
@@ -101,7 +98,6 @@ static enum status create(struct output *output, struct error *error)
     for (unsigned i = 0; i < NAME_ATTEMPTS; i++) {
         enum status status = choose_name(output, error);
         int fd;
-
         if (status != STATUS_OK)
             return status;
         fd = open(output->open_path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
@@ -133,7 +129,6 @@ enum status output_begin(struct output *output, struct error *error)
 {
     time_t now = (time_t)(clock_wall_ms() / 1000);
     enum status status;
-
     if (output->fd >= 0)
         return cut(output, error);
     if (file_name_expand(output->config->path, now, output->partition, &output->name) != STATUS_OK)
@@ -165,13 +160,12 @@ static bool grow(struct output *output, size_t size)
     size_t room = output->room ? output->room : FIRST_BUFFER;
     size_t most = (size_t)output->config->frame;
     uint8_t *buffer;
-
     while (room < size)
         room *= 2;
     if (room > most && size <= most)
         room = most;
     buffer = realloc(output->buffer, room);
-    if (!buffer)
+    if (buffer == NULL)
         return false;
     output->buffer = buffer;
     output->room = room;
@@ -181,10 +175,8 @@ static bool grow(struct output *output, size_t size)
 enum status output_reserve(struct output *output, size_t size, uint8_t **ret, struct error *error)
 {
     size_t most = (size_t)output->config->frame;
-
     if (output->used && output->used + size > most) {
         enum status status = output_write(output, error);
-
         if (status != STATUS_OK)
             return status;
     }
@@ -212,10 +204,9 @@ enum status output_write(struct output *output, struct error *error)
     const uint8_t *data = output->buffer;
     size_t size = output->used;
     enum status status;
-
     if (!size)
         return STATUS_OK;
-    if (output->codec) {
+    if (output->codec != NULL) {
         status = frame_compress(output->codec, output->buffer, output->used, &data, &size, error);
         if (status != STATUS_OK)
             return status;
@@ -246,7 +237,6 @@ void output_accept(struct output *output)
 void output_rewind(struct output *output)
 {
     struct error ignored;
-
     output->used = 0;
     shrink(output);
     if (output->fd < 0)
@@ -266,7 +256,6 @@ bool output_due(const struct output *output, int64_t now)
 enum status output_finish(struct output *output, struct error *error)
 {
     enum status status = STATUS_OK;
-
     if (output->fd < 0)
         return STATUS_OK;
     status = cut(output, error);
@@ -280,7 +269,6 @@ enum status output_finish(struct output *output, struct error *error)
     }
     while ((status = disk_rename(output->open_path, output->path, error)) == STATUS_FULL) {
         char open_path[PATH_MAX];
-
         /* Somebody put a file of that name there meanwhile: the next number. */
         memcpy(open_path, output->open_path, sizeof open_path);
         status = choose_name(output, error);

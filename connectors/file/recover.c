@@ -20,7 +20,6 @@ static int64_t measure(int fd, size_t size)
 {
     void *data;
     size_t good;
-
     if (size == 0)
         return 0;
     data = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
@@ -36,23 +35,21 @@ static enum status rename_final(const char *path, struct error *error)
     char final[PATH_MAX], folder[PATH_MAX];
     char *slash;
     enum status status;
-
     snprintf(final, sizeof final, "%.*s", (int)(strlen(path) - strlen(FILE_OPEN_SUFFIX)), path);
     snprintf(folder, sizeof folder, "%s", final);
     slash = strrchr(folder, '/');
-    if (slash)
+    if (slash != NULL)
         slash[slash == folder] = 0;
     status = disk_rename(path, final, error);
     if (status == STATUS_FULL)
         return error_set(error, ERROR_TRANSIENT, "%s is there already", final);
-    return status == STATUS_OK ? disk_sync_folder(slash ? folder : ".", error) : status;
+    return status == STATUS_OK ? disk_sync_folder(slash != NULL ? folder : ".", error) : status;
 }
 
 static enum status repair(int fd, const char *path, const char *part, struct error *error)
 {
     struct stat info;
     int64_t good;
-
     if (fstat(fd, &info) != 0)
         return disk_failed("read", path, error);
     if (info.st_nlink == 0)
@@ -80,7 +77,6 @@ static void recover(const char *path, void *arg)
     const char *part = arg;
     struct error error = {0};
     int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-
     if (fd < 0) {
         disk_failed("open", path, &error);
         log_warn(part, "a file that a crash left stays as it is: %s", error.text);

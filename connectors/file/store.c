@@ -36,7 +36,6 @@ struct file_store {
 static struct output *find_output(struct file_store *store, int32_t partition)
 {
     struct output **outputs;
-
     if (!store->by_partition)
         partition = 0;
     for (uint32_t i = 0; i < store->count; i++)
@@ -44,15 +43,14 @@ static struct output *find_output(struct file_store *store, int32_t partition)
             return store->outputs[i];
     if (store->count == store->room) {
         uint32_t room = store->room ? store->room * 2 : 4;
-
         outputs = realloc(store->outputs, room * sizeof(struct output *));
-        if (!outputs)
+        if (outputs == NULL)
             return NULL;
         store->outputs = outputs;
         store->room = room;
     }
     store->outputs[store->count] = output_new(store->config, store->codec, partition);
-    return store->outputs[store->count] ? store->outputs[store->count++] : NULL;
+    return store->outputs[store->count] != NULL ? store->outputs[store->count++] : NULL;
 }
 
 static void rewind_all(struct file_store *store)
@@ -66,8 +64,7 @@ static enum status write_records(struct file_store *store, struct batch *batch, 
 {
     struct output *output = find_output(store, batch->partition);
     enum status status;
-
-    if (!output)
+    if (output == NULL)
         return error_set(error, ERROR_TRANSIENT, "out of memory");
     status = output_begin(output, error);
     if (status != STATUS_OK)
@@ -76,7 +73,6 @@ static enum status write_records(struct file_store *store, struct batch *batch, 
     {
         uint8_t *text;
         size_t size;
-
         status = output_reserve(output, line_max(record), &text, error);
         if (status != STATUS_OK)
             return status;
@@ -95,7 +91,6 @@ static enum status file_write(void *arg, struct batch *batch, struct context *co
     enum status status = context_status(context);
     struct error why = {0};
     bool first = store->batches == 0;
-
     if (status != STATUS_OK || store->lost)
         return status;
     status = write_records(store, batch, &why);
@@ -109,7 +104,7 @@ static enum status file_write(void *arg, struct batch *batch, struct context *co
         store->why = why;
         return STATUS_OK;
     }
-    if (error)
+    if (error != NULL)
         *error = why;
     return status;
 }
@@ -119,10 +114,8 @@ static void rotate(void *arg)
 {
     struct file_store *store = arg;
     int64_t now = clock_now();
-
     for (uint32_t i = 0; i < store->count; i++) {
         struct error error = {0};
-
         if (output_due(store->outputs[i], now) && output_finish(store->outputs[i], &error) != STATUS_OK)
             log_warn(store->name, "file not finished: %s", error.text);
     }
@@ -131,7 +124,6 @@ static void rotate(void *arg)
 static enum status flush_all(struct file_store *store, struct error *error)
 {
     enum status status = STATUS_OK;
-
     for (uint32_t i = 0; i < store->count && status == STATUS_OK; i++)
         status = output_write(store->outputs[i], error);
     for (uint32_t i = 0; i < store->count && status == STATUS_OK; i++)
@@ -143,7 +135,6 @@ static enum status file_flush(void *arg, struct context *context, struct error *
 {
     struct file_store *store = arg;
     enum status status = context_status(context);
-
     if (status != STATUS_OK)
         return status;
     if (store->lost) {
@@ -166,12 +157,10 @@ static enum status file_flush(void *arg, struct context *context, struct error *
 static void file_close(void *arg)
 {
     struct file_store *store = arg;
-
-    if (!store)
+    if (store == NULL)
         return;
     for (uint32_t i = 0; i < store->count; i++) {
         struct error error = {0};
-
         output_rewind(store->outputs[i]);
         if (output_finish(store->outputs[i], &error) != STATUS_OK)
             log_warn(store->name, "file not finished: %s", error.text);
@@ -187,7 +176,6 @@ static enum status check_folder(const struct file_store *store, struct error *er
 {
     time_t now = (time_t)(clock_wall_ms() / 1000);
     struct file_name name;
-
     if (file_name_expand(store->config->path, now, 0, &name) != STATUS_OK)
         return error_set(error, ERROR_FATAL, "the name that \"%s\" makes is too long", store->config->path);
     return disk_make_folder(name.folder, error);
@@ -198,15 +186,14 @@ static enum status file_open(const void *config, const struct connector_env *env
 {
     struct file_store *store = calloc(1, sizeof *store);
     enum status status = context_status(context);
-
-    if (!store)
+    if (store == NULL)
         return error_set(error, ERROR_TRANSIENT, "out of memory");
     store->config = config;
     store->name = env->name;
     store->by_partition = file_pattern_has_partition(store->config->path);
     if (store->config->compression == COMPRESSION_ZSTD) {
         store->codec = frame_codec_new((int)store->config->level);
-        if (!store->codec && status == STATUS_OK)
+        if (store->codec == NULL && status == STATUS_OK)
             status = error_set(error, ERROR_TRANSIENT, "out of memory");
     }
     /* With %p in a folder's name the folder is made when the partition's first record comes. */

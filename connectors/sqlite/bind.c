@@ -18,10 +18,8 @@ static bool short_decimal(struct bytes text, double *ret)
     int64_t digits = 0;
     unsigned count = 0, behind = 0;
     bool point = false;
-
     for (uint32_t i = minus; i < text.size; i++) {
         unsigned digit = (unsigned)text.data[i] - '0';
-
         if (text.data[i] == '.' && !point) {
             point = true;
             continue;
@@ -39,7 +37,6 @@ static int bind_number(sqlite3_stmt *insert, int parameter, const struct value *
 {
     int64_t integer;
     double number;
-
     if (value->type == VALUE_INTEGER) {
         if (json_int64(value, &integer))
             return sqlite3_bind_int64(insert, parameter, integer);
@@ -54,7 +51,7 @@ static int bind_number(sqlite3_stmt *insert, int parameter, const struct value *
 static int bind_text(sqlite3_stmt *insert, int parameter, struct bytes text)
 {
     /* A NULL pointer would bind NULL. */
-    const char *data = text.data ? (const char *)text.data : "";
+    const char *data = text.data != NULL ? (const char *)text.data : "";
 
     return sqlite3_bind_text(insert, parameter, data, (int)text.size, SQLITE_STATIC);
 }
@@ -64,7 +61,6 @@ static enum bind_result bind_value(sqlite3_stmt *insert, int parameter, const st
 {
     struct bytes text;
     int code;
-
     switch (value->type) {
     case VALUE_MISSING:
     case VALUE_NULL:
@@ -98,14 +94,12 @@ static enum bind_result bind_other(sqlite3_stmt *insert, int parameter, const st
     const struct document *document = &record->document;
     struct bytes text = document->kind == DOCUMENT_NONE ? record->value : document->text;
     int code;
-
-    if (document->kind == DOCUMENT_NULL || !text.data)
+    if (document->kind == DOCUMENT_NULL || text.data == NULL)
         return bind_value(insert, parameter, &(struct value){.type = VALUE_NULL}, key, scratch);
     if (path->count)
         return BIND_TYPE;
     if (document->kind == DOCUMENT_JSON) {
         struct value value = json_value(text);
-
         return bind_value(insert, parameter, &value, key, scratch);
     }
     if (utf8_valid(text))
@@ -119,10 +113,8 @@ enum bind_result sqlite_bind_column(sqlite3_stmt *insert, int parameter, const s
                                     const struct batch *batch, const struct record *record, struct arena *scratch)
 {
     struct value value;
-
-    if (column->template) {
+    if (column->template != NULL) {
         enum status status = template_value(column->template, batch, record, scratch, &value);
-
         if (status != STATUS_OK)
             return status == STATUS_NO_MEMORY ? BIND_MEMORY : BIND_UTF8;
     } else if (record->document.kind != DOCUMENT_OBJECT) {

@@ -52,13 +52,12 @@ static bool compile_column(struct config_loader *loader, const struct config_nod
     char why[128] = "";
     const char *path_why = "";
     unsigned at = 0;
-
     if (node->kind != NODE_SCALAR || !node->text[0]) {
         config_error(report, node,
                      "expected a path (.order_id), a template (\"{{offset}}\") or {path: .order_id, type: integer}");
         return false;
     }
-    if (strstr(node->text, "{{")) {
+    if (strstr(node->text, "{{") != NULL) {
         if (template_compile(node->text, arena, &column->template, &at, why, sizeof why) == STATUS_OK)
             return true;
         config_error_at(report, node, at, "in a template: %s", why);
@@ -74,7 +73,6 @@ static bool parse_column(struct config_loader *loader, const struct config_node 
 {
     struct sqlite_column column = {.type = TYPE_ANY};
     struct typed_column typed = {.type = TYPE_ANY};
-
     if (node->kind == NODE_MAP) {
         if (!config_parse(loader, &typed_field, node, &typed))
             return false;
@@ -123,7 +121,6 @@ static const char *nearest_column(const struct sqlite_config *config, const char
 {
     const char *names[COLUMNS_MAX + 1];
     uint32_t count = 0;
-
     while (count < config->columns.count && count < COLUMNS_MAX) {
         names[count] = config->columns.keys[count];
         count++;
@@ -136,7 +133,6 @@ static void check_key(const struct sqlite_config *config, struct config_report *
 {
     const struct config_node *node = config_tree_get(config->head.node, "key");
     const char *const *names = config->key.items;
-
     if (config->mode == MODE_APPEND && config->key.count) {
         config_error(report, node,
                      "`key` is only for `mode: upsert`, found with `mode: append`; set the mode or take `key` out");
@@ -146,14 +142,14 @@ static void check_key(const struct sqlite_config *config, struct config_report *
         config_error(report, config->head.node,
                      "`mode: upsert` needs `key`: the columns by which a row is found again");
     for (uint32_t i = 0; i < config->key.count; i++) {
-        const struct config_node *at = node && node->kind == NODE_LIST && i < node->count ? &node->children[i] : node;
+        const struct config_node *at = node != NULL && node->kind == NODE_LIST && i < node->count ? &node->children[i]
+                                                                                                  : node;
         const char *near;
-
         if (has_column(config, names[i]))
             continue;
         near = nearest_column(config, names[i]);
         config_error(report, at, "expected one of the names in `columns`, found \"%s\"%s%s%s", names[i],
-                     near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+                     near != NULL ? "; did you mean \"" : "", near != NULL ? near : "", near != NULL ? "\"?" : "");
     }
 }
 

@@ -49,9 +49,8 @@ static const char *advice(int code)
 enum status sqlite_failed(sqlite3 *db, int code, const char *path, const char *what, struct error *error)
 {
     enum error_class class = sqlite_error_class(code);
-    int number = db ? sqlite3_system_errno(db) : 0;
-    const char *text = db ? sqlite3_errmsg(db) : sqlite3_errstr(code);
-
+    int number = db != NULL ? sqlite3_system_errno(db) : 0;
+    const char *text = db != NULL ? sqlite3_errmsg(db) : sqlite3_errstr(code);
     if ((code & 0xff) == SQLITE_CANTOPEN) {
         if (number == EMFILE || number == ENFILE || number == ENOSPC)
             class = ERROR_TRANSIENT;
@@ -71,8 +70,7 @@ static void configure_library(void)
 static enum status execute(sqlite3 *db, const struct sqlite_config *config, const char *what, char *sql,
                            struct error *error)
 {
-    int code = sql ? sqlite3_exec(db, sql, NULL, NULL, NULL) : SQLITE_NOMEM;
-
+    int code = sql != NULL ? sqlite3_exec(db, sql, NULL, NULL, NULL) : SQLITE_NOMEM;
     sqlite3_free(sql);
     return code == SQLITE_OK ? STATUS_OK : sqlite_failed(db, code, config->path, what, error);
 }
@@ -83,17 +81,15 @@ static enum status set_journal(sqlite3 *db, const struct sqlite_config *config, 
     sqlite3_stmt *statement = NULL;
     int code = sqlite3_prepare_v2(db, "PRAGMA journal_mode=WAL", -1, &statement, NULL);
     const char *mode;
-
     if (code == SQLITE_OK)
         code = sqlite3_step(statement);
     if (code != SQLITE_ROW) {
         enum status status = sqlite_failed(db, code, config->path, "cannot turn on the write-ahead log", error);
-
         sqlite3_finalize(statement);
         return status;
     }
     mode = (const char *)sqlite3_column_text(statement, 0);
-    if (mode && strcmp(mode, "wal") != 0 && strcmp(mode, "memory") != 0)
+    if (mode != NULL && strcmp(mode, "wal") != 0 && strcmp(mode, "memory") != 0)
         log_warn("sqlite", "%s: no write-ahead log on this file system, journal mode is %s: readers block writes",
                  config->path, mode);
     sqlite3_finalize(statement);
@@ -107,7 +103,6 @@ enum status sqlite_open_database(const struct sqlite_config *config, int (*busy)
     sqlite3 *db = NULL;
     enum status status;
     int code;
-
     pthread_once(&once, configure_library);
     /* NOMUTEX: one thread at a time uses the connection, by the store's contract. */
     code = sqlite3_open_v2(config->path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);
@@ -134,7 +129,6 @@ enum status sqlite_open_database(const struct sqlite_config *config, int (*busy)
 static bool is_key(const struct sqlite_config *config, const char *column)
 {
     const char *const *names = config->key.items;
-
     for (uint32_t i = 0; i < config->key.count; i++)
         if (!strcmp(names[i], column))
             return true;
@@ -144,7 +138,6 @@ static bool is_key(const struct sqlite_config *config, const char *column)
 static void append_key(sqlite3_str *sql, const struct sqlite_config *config)
 {
     const char *const *names = config->key.items;
-
     for (uint32_t i = 0; i < config->key.count; i++)
         sqlite3_str_appendf(sql, "%s\"%w\"", i ? ", " : "", names[i]);
 }
@@ -153,11 +146,9 @@ static enum status create_table(sqlite3 *db, const struct sqlite_config *config,
 {
     const struct sqlite_column *columns = config->columns.values;
     sqlite3_str *sql = sqlite3_str_new(db);
-
     sqlite3_str_appendf(sql, "CREATE TABLE IF NOT EXISTS \"%w\" (", config->table);
     for (uint32_t i = 0; i < config->columns.count; i++) {
         const char *name = config->columns.keys[i];
-
         sqlite3_str_appendf(sql, "%s\"%w\" %s%s", i ? ", " : "", name, sqlite_type_names[columns[i].type],
                             is_key(config, name) ? " NOT NULL" : "");
     }
@@ -173,16 +164,16 @@ static enum status create_table(sqlite3 *db, const struct sqlite_config *config,
 static enum status lacks_column(const struct sqlite_config *config, uint32_t i, const char *found, struct error *error)
 {
     const char *name = config->columns.keys[i];
-    const struct config_node *node = config->columns.nodes ? config->columns.nodes[i] : NULL;
+    const struct config_node *node = config->columns.nodes != NULL ? config->columns.nodes[i] : NULL;
     char path[256] = "columns";
-
-    if (node)
+    if (node != NULL)
         config_tree_path(node, path, sizeof path);
     return error_set(error, ERROR_FATAL,
                      "%s (line %u): table \"%s\" in %s has no column \"%s\" (it has: %s); add it with `ALTER TABLE "
                      "\"%s\" ADD COLUMN \"%s\"`, "
                      "or take it out of `columns`",
-                     path, node ? node->key_line : 0, config->table, config->path, name, found, config->table, name);
+                     path, node != NULL ? node->key_line : 0, config->table, config->path, name, found, config->table,
+                     name);
 }
 
 /* The columns of the table that is there, in `ret_names` as "a, b, c"; which of ours are among them in `ret_has`. */
@@ -191,16 +182,14 @@ static int read_columns(sqlite3 *db, const struct sqlite_config *config, bool *r
     sqlite3_stmt *statement = NULL;
     sqlite3_str *names = sqlite3_str_new(db);
     int code = sqlite3_prepare_v2(db, "SELECT name FROM pragma_table_xinfo(?1)", -1, &statement, NULL);
-
     if (code == SQLITE_OK)
         sqlite3_bind_text(statement, 1, config->table, -1, SQLITE_STATIC);
     while (code == SQLITE_OK && (code = sqlite3_step(statement)) == SQLITE_ROW) {
         const char *name = (const char *)sqlite3_column_text(statement, 0);
-
         for (uint32_t i = 0; i < config->columns.count; i++)
-            if (name && !sqlite3_stricmp(name, config->columns.keys[i]))
+            if (name != NULL && !sqlite3_stricmp(name, config->columns.keys[i]))
                 ret_has[i] = true;
-        sqlite3_str_appendf(names, "%s%s", sqlite3_str_length(names) ? ", " : "", name ? name : "?");
+        sqlite3_str_appendf(names, "%s%s", sqlite3_str_length(names) ? ", " : "", name != NULL ? name : "?");
         code = SQLITE_OK;
     }
     sqlite3_finalize(statement);
@@ -214,16 +203,15 @@ enum status sqlite_prepare_table(sqlite3 *db, const struct sqlite_config *config
     char *names = NULL;
     enum status status = STATUS_OK;
     int code;
-
-    if (!has)
+    if (has == NULL)
         return error_set(error, ERROR_TRANSIENT, "out of memory");
     memset(has, 0, config->columns.count * sizeof *has);
     code = read_columns(db, config, has, &names);
     if (code != SQLITE_OK)
         status = sqlite_failed(db, code, config->path, "cannot read what columns the table has", error);
-    else if (!names)
+    else if (names == NULL)
         status = create_table(db, config, error);
-    for (uint32_t i = 0; status == STATUS_OK && names && i < config->columns.count; i++)
+    for (uint32_t i = 0; status == STATUS_OK && names != NULL && i < config->columns.count; i++)
         if (!has[i])
             status = lacks_column(config, i, names, error);
     sqlite3_free(names);
@@ -234,7 +222,6 @@ enum status sqlite_prepare_table(sqlite3 *db, const struct sqlite_config *config
 static void append_upsert(sqlite3_str *sql, const struct sqlite_config *config)
 {
     const char *comma = "";
-
     sqlite3_str_appendf(sql, " ON CONFLICT (");
     append_key(sql, config);
     if (config->columns.count == config->key.count) {
@@ -244,7 +231,6 @@ static void append_upsert(sqlite3_str *sql, const struct sqlite_config *config)
     sqlite3_str_appendf(sql, ") DO UPDATE SET ");
     for (uint32_t i = 0; i < config->columns.count; i++) {
         const char *name = config->columns.keys[i];
-
         if (is_key(config, name))
             continue;
         sqlite3_str_appendf(sql, "%s\"%w\"=excluded.\"%w\"", comma, name, name);
@@ -258,7 +244,6 @@ enum status sqlite_prepare_insert(sqlite3 *db, const struct sqlite_config *confi
     sqlite3_str *text = sqlite3_str_new(db);
     char *sql;
     int code;
-
     sqlite3_str_appendf(text, "INSERT INTO \"%w\" (", config->table);
     for (uint32_t i = 0; i < config->columns.count; i++)
         sqlite3_str_appendf(text, "%s\"%w\"", i ? ", " : "", config->columns.keys[i]);
@@ -269,7 +254,7 @@ enum status sqlite_prepare_insert(sqlite3 *db, const struct sqlite_config *confi
     if (config->mode == MODE_UPSERT)
         append_upsert(text, config);
     sql = sqlite3_str_finish(text);
-    code = sql ? sqlite3_prepare_v3(db, sql, -1, SQLITE_PREPARE_PERSISTENT, ret_insert, NULL) : SQLITE_NOMEM;
+    code = sql != NULL ? sqlite3_prepare_v3(db, sql, -1, SQLITE_PREPARE_PERSISTENT, ret_insert, NULL) : SQLITE_NOMEM;
     sqlite3_free(sql);
     return code == SQLITE_OK ? STATUS_OK : sqlite_failed(db, code, config->path, "cannot prepare the insert", error);
 }

@@ -37,7 +37,6 @@ static int wait_busy(void *arg, int count)
     struct sqlite_store *store = arg;
     int64_t now = clock_now();
     int64_t pause = count < 6 ? CLOCK_MS << count : 50 * CLOCK_MS;
-
     if (count == 0)
         store->busy_since = now;
     if (now - store->busy_since >= store->config->busy_timeout)
@@ -50,7 +49,6 @@ static enum status failed(struct sqlite_store *store, int code, const char *what
 {
     enum status status = context_status(store->context);
     int primary = code & 0xff;
-
     if (status != STATUS_OK && (primary == SQLITE_BUSY || primary == SQLITE_LOCKED))
         return status;
     return sqlite_failed(store->db, code, store->config->path, what, error);
@@ -68,7 +66,6 @@ static void forget(struct sqlite_store *store)
 static int run(sqlite3_stmt *statement)
 {
     int code = sqlite3_step(statement);
-
     sqlite3_reset(statement);
     return code == SQLITE_DONE ? SQLITE_OK : code;
 }
@@ -77,7 +74,6 @@ static void reject_row(struct sqlite_store *store, struct batch *batch, struct r
 {
     int primary = code & 0xff;
     const char *class = "constraint";
-
     if (primary == SQLITE_TOOBIG)
         class = "size";
     else if (primary == SQLITE_MISMATCH || code == SQLITE_CONSTRAINT_DATATYPE)
@@ -89,7 +85,6 @@ static enum status reject_value(struct sqlite_store *store, struct batch *batch,
                                 enum bind_result result, struct error *error)
 {
     const char *name = store->config->columns.keys[column];
-
     switch (result) {
     case BIND_TYPE:
         batch_reject(batch, record, "type", "column \"%s\": expected a JSON object, as %s is looked up in it", name,
@@ -110,11 +105,9 @@ static enum status write_row(struct sqlite_store *store, struct batch *batch, st
                              struct error *error)
 {
     int code;
-
     for (uint32_t i = 0; i < store->config->columns.count; i++) {
         enum bind_result result = sqlite_bind_column(store->insert, (int)i + 1, &store->columns[i], store->key[i],
                                                      batch, record, &store->scratch);
-
         if (result != BIND_OK)
             return reject_value(store, batch, record, i, result, error);
     }
@@ -122,7 +115,6 @@ static enum status write_row(struct sqlite_store *store, struct batch *batch, st
     if (code != SQLITE_DONE) {
         if (sqlite_error_class(code) != ERROR_RECORD) {
             enum status status = failed(store, code, "cannot write a row", error);
-
             sqlite3_reset(store->insert);
             return status;
         }
@@ -139,7 +131,6 @@ static enum status write_row(struct sqlite_store *store, struct batch *batch, st
 static enum status write_rows(struct sqlite_store *store, struct batch *batch, struct error *error)
 {
     enum status status = STATUS_OK;
-
     BATCH_EACH(batch, record)
     {
         status = write_row(store, batch, record, error);
@@ -158,13 +149,11 @@ static enum status sqlite_write(void *arg, struct batch *batch, struct context *
     struct error why = {0};
     enum status status = context_status(context);
     bool first = store->batches == 0;
-
     if (status != STATUS_OK || store->lost)
         return status;
     store->context = context;
     if (first) {
         int code = run(store->begin);
-
         if (code != SQLITE_OK)
             return failed(store, code, "cannot begin a transaction", error);
     }
@@ -179,7 +168,7 @@ static enum status sqlite_write(void *arg, struct batch *batch, struct context *
         store->why = why;
         return STATUS_OK;
     }
-    if (error)
+    if (error != NULL)
         *error = why;
     return status;
 }
@@ -189,7 +178,6 @@ static enum status sqlite_flush(void *arg, struct context *context, struct error
     struct sqlite_store *store = arg;
     enum status status = context_status(context);
     int code;
-
     if (status != STATUS_OK)
         return status;
     if (store->lost) {
@@ -206,7 +194,7 @@ static enum status sqlite_flush(void *arg, struct context *context, struct error
     }
     status = failed(store, code, "cannot commit", error);
     /* Deferred constraints are the only ones that a commit can break; which row it was is not known any more. */
-    if (status == STATUS_FAILED && sqlite_error_class(code) == ERROR_RECORD && error)
+    if (status == STATUS_FAILED && sqlite_error_class(code) == ERROR_RECORD && error != NULL)
         error->class = ERROR_FATAL;
     forget(store);
     return status;
@@ -215,15 +203,14 @@ static enum status sqlite_flush(void *arg, struct context *context, struct error
 static void sqlite_close(void *arg)
 {
     struct sqlite_store *store = arg;
-
-    if (!store)
+    if (store == NULL)
         return;
     sqlite3_finalize(store->insert);
     sqlite3_finalize(store->begin);
     sqlite3_finalize(store->commit);
     sqlite3_finalize(store->rollback);
     /* Rolls back what is open; the last connection also folds the write-ahead log into the database. */
-    if (store->db)
+    if (store->db != NULL)
         sqlite3_busy_handler(store->db, NULL, NULL);
     sqlite3_close_v2(store->db);
     arena_fini(&store->scratch);
@@ -236,12 +223,10 @@ static enum status prepare(struct sqlite_store *store, struct error *error)
     static const char *const texts[] = {"BEGIN IMMEDIATE", "COMMIT", "ROLLBACK"};
     sqlite3_stmt **const statements[] = {&store->begin, &store->commit, &store->rollback};
     enum status status = sqlite_prepare_table(store->db, store->config, error);
-
     if (status == STATUS_OK)
         status = sqlite_prepare_insert(store->db, store->config, &store->insert, error);
     for (unsigned i = 0; status == STATUS_OK && i < 3; i++) {
         int code = sqlite3_prepare_v3(store->db, texts[i], -1, SQLITE_PREPARE_PERSISTENT, statements[i], NULL);
-
         if (code != SQLITE_OK)
             status = sqlite_failed(store->db, code, store->config->path, "cannot prepare a statement", error);
     }
@@ -252,9 +237,8 @@ static bool mark_keys(struct sqlite_store *store)
 {
     const struct sqlite_config *config = store->config;
     const char *const *names = config->key.items;
-
     store->key = calloc(config->columns.count, sizeof *store->key);
-    if (!store->key)
+    if (store->key == NULL)
         return false;
     for (uint32_t i = 0; i < config->columns.count; i++)
         for (uint32_t j = 0; j < config->key.count; j++)
@@ -267,9 +251,8 @@ static enum status sqlite_open(const void *config, const struct connector_env *e
 {
     struct sqlite_store *store = calloc(1, sizeof *store);
     enum status status, ended;
-
     (void)env;
-    if (!store)
+    if (store == NULL)
         return error_set(error, ERROR_TRANSIENT, "out of memory");
     arena_init(&store->scratch, NULL);
     store->config = config;
@@ -287,7 +270,7 @@ static enum status sqlite_open(const void *config, const struct connector_env *e
     }
     sqlite_close(store);
     ended = context_status(context);
-    return ended != STATUS_OK && (!error || error->class == ERROR_TRANSIENT) ? ended : status;
+    return ended != STATUS_OK && (error == NULL || error->class == ERROR_TRANSIENT) ? ended : status;
 }
 
 const struct store_type sqlite_store = {

@@ -37,7 +37,6 @@ static enum status wait_writable(struct context *context)
 {
     struct pollfd fd = {.fd = STDOUT_FILENO, .events = POLLOUT};
     enum status status;
-
     do {
         status = context_status(context);
         if (status != STATUS_OK)
@@ -57,12 +56,10 @@ static enum status write_failed(struct error *error)
 static enum status drain(struct stdout_store *store, struct context *context, struct error *error)
 {
     size_t done = 0;
-
     while (done < store->used) {
         size_t size = store->used - done;
         enum status status = wait_writable(context);
         ssize_t n;
-
         if (status != STATUS_OK) {
             store->used = 0;
             return status;
@@ -85,17 +82,15 @@ static enum status drain(struct stdout_store *store, struct context *context, st
 static enum status reserve(struct stdout_store *store, size_t size, struct context *context, struct error *error)
 {
     uint8_t *buffer;
-
     if (store->used + size > BUFFER_SIZE && store->used) {
         enum status status = drain(store, context, error);
-
         if (status != STATUS_OK)
             return status;
     }
     if (store->used + size <= store->room)
         return STATUS_OK;
     buffer = realloc(store->buffer, store->used + size);
-    if (!buffer)
+    if (buffer == NULL)
         return error_set(error, ERROR_FATAL, "out of memory for a line of %zu bytes", size);
     store->buffer = buffer;
     store->room = store->used + size;
@@ -106,13 +101,11 @@ static enum status stdout_write(void *arg, struct batch *batch, struct context *
 {
     struct stdout_store *store = arg;
     enum status status = context_status(context);
-
     if (status != STATUS_OK)
         return status;
     BATCH_EACH(batch, record)
     {
         size_t size;
-
         status = reserve(store, line_max(record), context, error);
         if (status != STATUS_OK)
             return status;
@@ -129,15 +122,13 @@ static enum status stdout_flush(void *arg, struct context *context, struct error
 {
     struct stdout_store *store = arg;
     enum status status = context_status(context);
-
     return status == STATUS_OK ? drain(store, context, error) : status;
 }
 
 static void stdout_close(void *arg)
 {
     struct stdout_store *store = arg;
-
-    if (!store)
+    if (store == NULL)
         return;
     free(store->buffer);
     free(store);
@@ -147,7 +138,6 @@ static void stdout_close(void *arg)
 static void ignore_sigpipe(void)
 {
     struct sigaction action;
-
     if (sigaction(SIGPIPE, NULL, &action) == 0 && action.sa_handler == SIG_DFL)
         signal(SIGPIPE, SIG_IGN);
 }
@@ -158,7 +148,6 @@ static enum status stdout_open(const void *config, const struct connector_env *e
     enum status status = context_status(context);
     struct stdout_store *store;
     struct stat info;
-
     (void)config;
     (void)env;
     if (status != STATUS_OK)
@@ -166,9 +155,9 @@ static enum status stdout_open(const void *config, const struct connector_env *e
     if (fstat(STDOUT_FILENO, &info) != 0)
         return error_set(error, ERROR_FATAL, "standard output is not open: %s", strerror(errno));
     store = calloc(1, sizeof *store);
-    if (store)
+    if (store != NULL)
         store->buffer = malloc(BUFFER_SIZE);
-    if (!store || !store->buffer) {
+    if (store == NULL || store->buffer == NULL) {
         free(store);
         return error_set(error, ERROR_TRANSIENT, "out of memory");
     }
