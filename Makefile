@@ -118,13 +118,13 @@ $(SUPPORT): $(SUPPORT_OBJS)
 ENV = WEIR_BIN=$(abspath $(BUILD))/weir WEIR_BUILD=$(abspath $(BUILD)) WEIR_ROOT=$(CURDIR) DEPS=$(abspath $(DEPS))
 
 test: all $(UNIT) $(PIPELINE) $(INTEGRATION) $(TOOLS)
-	@$(ENV) scripts/run-tests.sh $(UNIT) $(PIPELINE) --broker $(INTEGRATION)
+	@$(ENV) scripts/run-tests.sh $(UNIT) $(PIPELINE) --servers $(INTEGRATION)
 unit: $(UNIT)
 	@$(ENV) scripts/run-tests.sh $^
 pipeline: $(PIPELINE)
 	@$(ENV) scripts/run-tests.sh $^
 integration: all $(INTEGRATION) $(TOOLS)
-	@$(ENV) scripts/run-tests.sh --broker $(INTEGRATION)
+	@$(ENV) scripts/run-tests.sh --servers $(INTEGRATION)
 
 bench: all $(TOOLS) | deps-test
 	@$(ENV) tests/bench/run.sh

@@ -66,4 +66,14 @@ apt() {
     fi
 }
 apt update
+# PostgreSQL's package would start a server of its own; the tests start theirs. The setting is for this installation alone.
+clusters=/etc/postgresql-common/createcluster.conf
+ours='create_main_cluster = false # while weir installs its packages'
+case " $missing " in
+*" postgresql "*)
+    apt install --no-install-recommends postgresql-common
+    echo "$ours" | $sudo tee -a "$clusters" >/dev/null
+    trap 'rm -f "$log"; $sudo sed -i "/^$ours\$/d" "$clusters"' EXIT
+    ;;
+esac
 apt install --no-install-recommends $missing

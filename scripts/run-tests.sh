@@ -1,10 +1,11 @@
 #!/bin/bash
 # Run cmocka test programs in turn and close as one cmocka run would.
 #
-#   scripts/run-tests.sh PROGRAM... [--broker PROGRAM...]
+#   scripts/run-tests.sh PROGRAM... [--servers PROGRAM...]
 #
-# The programs after --broker get a real Kafka broker, started once, in WEIR_TEST_BROKER (HOST:PORT); set that variable to
-# test against a broker of your own. All programs get a TMPDIR that is removed at the end.
+# The programs after --servers get real servers, started once: a Kafka broker in WEIR_TEST_BROKER (HOST:PORT) and PostgreSQL in
+# WEIR_TEST_POSTGRES (libpq's keyword form). Set these variables to test against servers of your own. All programs get a TMPDIR
+# that is removed at the end.
 #
 # A line per program; the whole output only of those that fail. A program fails when a test of it fails, when it exits
 # non-zero, prints no closing line, or takes longer than TEST_TIMEOUT seconds (600). A skipped test is a failure too,
@@ -15,15 +16,18 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 limit=${TEST_TIMEOUT:-600}
 run=0 passed=0
 failed=() skipped=()
-child= broker=
+child= broker= postgres=
 
 tmp=$(mktemp -d "${TMPDIR:-/tmp}/weir-test.XXXXXX")
 export TMPDIR=$tmp/tmp
 mkdir -p "$TMPDIR"
+# PostgreSQL has a user of its own where we are root, who must be able to enter.
+chmod 711 "$tmp"
 
 cleanup() {
     [ -z "$child" ] || kill -KILL -- "-$child" 2>/dev/null
     [ -z "$broker" ] || "$root/tests/broker/stop.sh" "$broker"
+    [ -z "$postgres" ] || "$root/tests/postgres/stop.sh" "$postgres"
     rm -rf "$tmp"
 }
 trap cleanup EXIT
@@ -67,6 +71,17 @@ start_broker() {
     WEIR_TEST_BROKER=$(cat "$broker/bootstrap")
     # For the tests that end and restart it.
     export WEIR_TEST_BROKER WEIR_TEST_BROKER_DIR=$broker
+}
+
+start_postgres() {
+    [ -z "${WEIR_TEST_POSTGRES:-}" ] || return 0
+    postgres=$tmp/postgres
+    if ! "$root/tests/postgres/start.sh" "$postgres"; then
+        failed+=("tests/postgres/start.sh (PostgreSQL did not start)")
+        return 1
+    fi
+    WEIR_TEST_POSTGRES=$(cat "$postgres/conninfo")
+    export WEIR_TEST_POSTGRES WEIR_TEST_POSTGRES_DIR=$postgres
 }
 
 run_program() {
@@ -119,10 +134,10 @@ run_program() {
 }
 
 for argument; do
-    if [ "$argument" = --broker ]; then
-        # The last argument: nothing wants the broker.
-        [ "${!#}" = --broker ] && break
-        start_broker || break
+    if [ "$argument" = --servers ]; then
+        # The last argument: nothing wants them.
+        [ "${!#}" = --servers ] && break
+        start_postgres && start_broker || break
         continue
     fi
     run_program "$argument"

@@ -20,7 +20,7 @@ int scene_connect(void **state)
     static const struct kafka_property properties[] = {{"linger.ms", "1"}, {NULL, NULL}};
     scene_broker = getenv("WEIR_TEST_BROKER");
     if (scene_broker == NULL)
-        kafka_die("no broker: run by scripts/run-tests.sh --broker, or set WEIR_TEST_BROKER");
+        kafka_die("no broker: run by scripts/run-tests.sh --servers, or set WEIR_TEST_BROKER");
     scene_producer = kafka_connect(RD_KAFKA_PRODUCER, scene_broker, properties, NULL);
     return 0;
 }
