@@ -79,6 +79,7 @@ struct plan *plan_new(const struct config *config, bool exit_at_end)
         .memory = (size_t)config->memory,
         .ordered = config->order == ORDER_PARTITION,
         .exit_at_end = exit_at_end,
+        .exactly_once = config->delivery == DELIVERY_EXACTLY_ONCE,
         .source_type = config->source_type,
         .source_config = config->source_config,
         .stages = plan->stages,

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "config/delivery.h"
 #include "config/file.h"
 #include "config/found.h"
 #include "config/loader.h"
@@ -111,8 +112,8 @@ static bool parse_file(struct config_loader *loader, const struct config_registr
     copy_file(&file, config);
     if (file.source != NULL)
         source_parse(loader, registry, file.source, config);
-    if (file.stages != NULL)
-        stages_parse(loader, registry, file.stages, config);
+    bool good = file.stages != NULL && stages_parse(loader, registry, file.stages, config);
+    delivery_check(loader, registry, root, config, good);
     check_dead_letter(loader, config);
     return config_report_errors(loader->report) == 0;
 }

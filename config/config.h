@@ -21,7 +21,7 @@ struct config_registry {
 };
 
 enum config_order { ORDER_PARTITION, ORDER_NONE };
-enum config_delivery { DELIVERY_AT_LEAST_ONCE };
+enum config_delivery { DELIVERY_AT_LEAST_ONCE, DELIVERY_EXACTLY_ONCE };
 
 /* One processing step inside a stage. */
 struct config_step {

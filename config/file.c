@@ -13,11 +13,11 @@
 
 /* In the order of enum config_order, enum config_delivery and enum log_level. */
 static const char *const ORDERS[] = {"partition", "none", NULL};
-static const char *const DELIVERIES[] = {"at_least_once", NULL};
+static const char *const DELIVERIES[] = {"at_least_once", "exactly_once", NULL};
 static const char *const LEVELS[] = {"error", "warn", "info", "debug", NULL};
 static const char *const LOG_FORMATS[] = {"text", "json", NULL};
-_Static_assert(ORDER_PARTITION == 0 && ORDER_NONE == 1 && DELIVERY_AT_LEAST_ONCE == 0 && LOG_ERROR == 0 &&
-                   LOG_DEBUG == 3,
+_Static_assert(ORDER_PARTITION == 0 && ORDER_NONE == 1 && DELIVERY_AT_LEAST_ONCE == 0 && DELIVERY_EXACTLY_ONCE == 1 &&
+                   LOG_ERROR == 0 && LOG_DEBUG == 3,
                "as the lists");
 
 /* An enum with a value that the documents of later versions know and this one does not. */
@@ -39,25 +39,13 @@ static bool parse_order(struct config_loader *loader, const struct config_node *
     return parse_offered(loader, ORDERS, "key", node, ret);
 }
 
-static bool parse_delivery(struct config_loader *loader, const struct config_node *node, void *ret)
-{
-    return parse_offered(loader, DELIVERIES, "exactly_once", node, ret);
-}
-
 static void order_schema(FILE *out)
 {
     config_schema_field(&(const struct config_field){.kind = CONFIG_ENUM, .choices = ORDERS}, out, 0);
 }
 
-static void delivery_schema(FILE *out)
-{
-    config_schema_field(&(const struct config_field){.kind = CONFIG_ENUM, .choices = DELIVERIES}, out, 0);
-}
-
 static const struct config_custom ORDER = {
     .name = "an order", .size = sizeof(int), .parse = parse_order, .schema = order_schema};
-static const struct config_custom DELIVERY = {
-    .name = "a delivery", .size = sizeof(int), .parse = parse_delivery, .schema = delivery_schema};
 
 static const struct config_field RETRY_FIELDS[] = {
     {.name = "max",
@@ -191,11 +179,13 @@ static const struct config_field FILE_FIELDS[] = {
      .fallback = "partition",
      .custom = &ORDER},
     {.name = "delivery",
-     .help = "at_least_once: no record is lost; after a crash some may be stored twice.",
-     .kind = CONFIG_CUSTOM,
+     .help = "at_least_once: no record is lost; after a crash some may be stored twice. exactly_once: the store keeps "
+             "the offsets, in the transactions that store the records; with one store of a kind that can, and `order: "
+             "partition`.",
+     .kind = CONFIG_ENUM,
      .offset = offsetof(struct file, delivery),
      .fallback = "at_least_once",
-     .custom = &DELIVERY},
+     .choices = DELIVERIES},
     {.name = "source",
      .help = "Where records come from: one of these.",
      .kind = CONFIG_NODE,

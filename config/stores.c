@@ -33,7 +33,11 @@ static bool apply_settings(struct config_loader *loader, const struct config_nod
     struct store_settings settings;
     bool good = config_parse(loader, &store_settings_field, node, &settings);
     good = good && stage_name_check(loader, node, settings.name) && queue_check(loader, config, &settings.queue);
-    if (good && settings.workers > 1 && config->order == ORDER_PARTITION) {
+    if (good && settings.workers > 1 && config->delivery == DELIVERY_EXACTLY_ONCE) {
+        config_error(loader->report, config_tree_get(node, "workers"),
+                     "expected 1 worker with `delivery: exactly_once`, found %d", (int)settings.workers);
+        good = false;
+    } else if (good && settings.workers > 1 && config->order == ORDER_PARTITION) {
         config_error(loader->report, config_tree_get(node, "workers"),
                      "expected 1 worker with `order: partition`, found %d: several would store a partition's records "
                      "out of order; `order: none` allows it",

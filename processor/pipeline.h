@@ -54,6 +54,7 @@ struct pipeline_config {
     size_t memory;
     bool ordered;
     bool exit_at_end;
+    bool exactly_once; /* delivery: offsets are kept in the store */
     const struct source_type *source_type;
     const void *source_config;
     const struct pipeline_stage *stages; /* may be none */

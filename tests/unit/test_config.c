@@ -121,7 +121,7 @@ static void the_example_of_the_design_says_what_it_says(void **state)
 static const char MISTAKES[] = "service: orders\n"                                                        /* 1 */
                                "memory: 1MiB\n"                                                           /* 2 */
                                "order: key\n"                                                             /* 3 */
-                               "delivery: exactly_once\n"                                                 /* 4 */
+                               "delivery: exactly_onze\n"                                                 /* 4 */
                                "topics: [x]\n"                                                            /* 5 */
                                "source:\n"                                                                /* 6 */
                                "  kafka:\n"                                                               /* 7 */
@@ -155,7 +155,7 @@ static const char MISTAKES[] = "service: orders\n"                              
 static const char *const PLACES[] = {
     "2:9: memory: expected a size of at least 16MiB, found \"1MiB\"",
     "3:8: order: expected partition or none, found \"key\", which this version of weir does not offer",
-    "4:11: delivery: expected at_least_once, found \"exactly_once\", which this version of weir does not offer",
+    "4:11: delivery: expected at_least_once or exactly_once, found \"exactly_onze\"; did you mean exactly_once?",
     "5:1: topics: expected a key that is known here, found `topics`, which belongs under `source.kafka`",
     "7:3: source.kafka: expected the key `group`, found none",
     "8:5: source.kafka.brokrs: expected a key that is known here, found `brokrs`; did you mean `brokers`?",
