@@ -4,6 +4,8 @@
  *
  * Trouble with the database rolls the whole transaction back. When earlier batches were in it, write cannot say so: the store becomes `lost`,
  * takes no more, and the next flush fails, which makes the framework hand everything again.
+ *
+ * Exactly once: the offsets move in the same transaction, just before the COMMIT (offsets.h).
  */
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +13,7 @@
 #include "connectors/sqlite/bind.h"
 #include "connectors/sqlite/config.h"
 #include "connectors/sqlite/database.h"
+#include "connectors/sqlite/offsets.h"
 #include "processor/clock.h"
 #include "processor/connector.h"
 
@@ -26,9 +29,10 @@ struct sqlite_store {
     struct arena scratch;
     struct context *context; /* of the call under way: for the busy handler */
     int64_t busy_since;
-    unsigned batches; /* in the transaction */
-    bool lost;        /* the transaction is gone, and these with it */
-    struct error why; /* of lost */
+    struct sqlite_offsets offsets; /* all NULL: at least once */
+    bool begun;                    /* a transaction */
+    bool lost;                     /* the transaction is gone, and what was handed over with it */
+    struct error why;              /* of lost */
 };
 
 /* Waits a little longer each time, up to busy_timeout or the end of the context. */
@@ -60,7 +64,7 @@ static void forget(struct sqlite_store *store)
         sqlite3_step(store->rollback);
         sqlite3_reset(store->rollback);
     }
-    store->batches = 0;
+    store->begun = false;
 }
 
 static int run(sqlite3_stmt *statement)
@@ -68,6 +72,17 @@ static int run(sqlite3_stmt *statement)
     int code = sqlite3_step(statement);
     sqlite3_reset(statement);
     return code == SQLITE_DONE ? SQLITE_OK : code;
+}
+
+static enum status begin(struct sqlite_store *store, struct error *error)
+{
+    if (store->begun)
+        return STATUS_OK;
+    int code = run(store->begin);
+    if (code != SQLITE_OK)
+        return failed(store, code, "cannot begin a transaction", error);
+    store->begun = true;
+    return STATUS_OK;
 }
 
 static void reject_row(struct sqlite_store *store, struct batch *batch, struct record *record, int code)
@@ -148,20 +163,15 @@ static enum status sqlite_write(void *arg, struct batch *batch, struct context *
     struct sqlite_store *store = arg;
     struct error why = {0};
     enum status status = context_status(context);
-    bool first = store->batches == 0;
+    bool first = !store->begun;
     if (status != STATUS_OK || store->lost)
         return status;
     store->context = context;
-    if (first) {
-        int code = run(store->begin);
-        if (code != SQLITE_OK)
-            return failed(store, code, "cannot begin a transaction", error);
-    }
-    status = write_rows(store, batch, &why);
-    if (status == STATUS_OK) {
-        store->batches++;
+    status = begin(store, &why);
+    if (status == STATUS_OK)
+        status = write_rows(store, batch, &why);
+    if (status == STATUS_OK)
         return STATUS_OK;
-    }
     forget(store);
     if (!first && status == STATUS_FAILED && why.class == ERROR_TRANSIENT) {
         store->lost = true;
@@ -173,6 +183,12 @@ static enum status sqlite_write(void *arg, struct batch *batch, struct context *
     return status;
 }
 
+static enum status say_lost(struct sqlite_store *store, struct error *error)
+{
+    store->lost = false;
+    return error_set(error, store->why.class, "%s", store->why.text);
+}
+
 static enum status sqlite_flush(void *arg, struct context *context, struct error *error)
 {
     struct sqlite_store *store = arg;
@@ -180,16 +196,14 @@ static enum status sqlite_flush(void *arg, struct context *context, struct error
     int code;
     if (status != STATUS_OK)
         return status;
-    if (store->lost) {
-        store->lost = false;
-        return error_set(error, store->why.class, "%s", store->why.text);
-    }
-    if (store->batches == 0)
+    if (store->lost)
+        return say_lost(store, error);
+    if (!store->begun)
         return STATUS_OK;
     store->context = context;
     code = run(store->commit);
     if (code == SQLITE_OK) {
-        store->batches = 0;
+        store->begun = false;
         return STATUS_OK;
     }
     status = failed(store, code, "cannot commit", error);
@@ -198,6 +212,37 @@ static enum status sqlite_flush(void *arg, struct context *context, struct error
         error->class = ERROR_FATAL;
     forget(store);
     return status;
+}
+
+/* The transaction begins here when nothing was handed over: records that were all dropped have an end, too. */
+static enum status sqlite_move(void *arg, const struct offset_move *moves, unsigned count, struct context *context,
+                               struct error *error)
+{
+    struct sqlite_store *store = arg;
+    enum sqlite_moved moved = MOVED_FENCED;
+    if (store->lost)
+        return say_lost(store, error);
+    store->context = context;
+    enum status status = context_status(context);
+    if (status == STATUS_OK)
+        status = begin(store, error);
+    if (status == STATUS_OK) {
+        int code = sqlite_offsets_move(&store->offsets, moves, count, store->config->path, &moved, error);
+        if (code != SQLITE_OK)
+            status = failed(store, code, "cannot move the offsets", error);
+        else if (moved == MOVED_FENCED)
+            status = STATUS_FAILED;
+    }
+    if (status != STATUS_OK || moved == MOVED_ALREADY)
+        forget(store);
+    return status;
+}
+
+static void sqlite_discard(void *arg)
+{
+    struct sqlite_store *store = arg;
+    forget(store);
+    store->lost = false;
 }
 
 static void sqlite_close(void *arg)
@@ -209,6 +254,7 @@ static void sqlite_close(void *arg)
     sqlite3_finalize(store->begin);
     sqlite3_finalize(store->commit);
     sqlite3_finalize(store->rollback);
+    sqlite_offsets_fini(&store->offsets);
     /* Rolls back what is open; the last connection also folds the write-ahead log into the database. */
     if (store->db != NULL)
         sqlite3_busy_handler(store->db, NULL, NULL);
@@ -251,7 +297,6 @@ static enum status sqlite_open(const void *config, const struct connector_env *e
 {
     struct sqlite_store *store = calloc(1, sizeof *store);
     enum status status, ended;
-    (void)env;
     if (store == NULL)
         return error_set(error, ERROR_TRANSIENT, "out of memory");
     arena_init(&store->scratch, NULL);
@@ -264,6 +309,8 @@ static enum status sqlite_open(const void *config, const struct connector_env *e
         status = sqlite_open_database(store->config, wait_busy, store, &store->db, error);
     if (status == STATUS_OK)
         status = prepare(store, error);
+    if (status == STATUS_OK && env->exactly_once)
+        status = sqlite_offsets_init(&store->offsets, store->db, store->config, env->service, error);
     if (status == STATUS_OK) {
         *ret_store = store;
         return STATUS_OK;
@@ -273,6 +320,9 @@ static enum status sqlite_open(const void *config, const struct connector_env *e
     return ended != STATUS_OK && (error == NULL || error->class == ERROR_TRANSIENT) ? ended : status;
 }
 
+static const struct store_offsets offsets = {
+    .read = sqlite_offsets_read, .move = sqlite_move, .discard = sqlite_discard};
+
 const struct store_type sqlite_store = {
     .name = "sqlite",
     .help = "Rows in a SQLite database; a transaction from one flush to the next.",
@@ -281,6 +331,8 @@ const struct store_type sqlite_store = {
     .write = sqlite_write,
     .flush = sqlite_flush,
     .close = sqlite_close,
+    .offsets = &offsets,
+    .can_keep_offsets = sqlite_offsets_can_keep,
     .flush_records = 16384,
     .flush_interval = 200 * CLOCK_MS,
 };
