@@ -67,6 +67,7 @@ static enum status build_core(struct pipeline *pipeline, struct context *context
         .fetch_bytes = (int64_t)(config->memory / 4),
         .source_name = config->source_type->name,
         .source_config = config->source_config,
+        .source = &pipeline->source,
     };
     pipeline->budget = budget_new(config->memory - config->memory / 4);
     size_t keep = config->memory / 4 / BATCH_MEMORY;
@@ -83,6 +84,8 @@ static enum status build_core(struct pipeline *pipeline, struct context *context
         pipeline->transforms == NULL || pipeline->storings == NULL || pipeline->store_envs == NULL ||
         brake_init(&pipeline->brake, pipeline->shared->soft) != STATUS_OK)
         return no_memory(error);
+    if (config->exactly_once)
+        ledger_keep_in_store(pipeline->ledger);
     make_metrics(pipeline);
     return STATUS_OK;
 }
@@ -179,6 +182,7 @@ static enum status build_storing(struct pipeline *pipeline, unsigned at, struct 
     pipeline->store_envs[at] = pipeline->env;
     pipeline->store_envs[at].name = store->name;
     pipeline->store_envs[at].send_bytes = SEND_BYTES / count_stores(config);
+    pipeline->store_envs[at].exactly_once = config->exactly_once;
     const struct storing_config storing = {
         .name = store->name,
         .type = store->type,
@@ -191,6 +195,8 @@ static enum status build_storing(struct pipeline *pipeline, unsigned at, struct 
         .backoff_least = config->backoff_least,
         .backoff_most = config->backoff_most,
         .input = pipeline->queues[pipeline->stage_count + at],
+        .exactly_once = config->exactly_once,
+        .ledger = pipeline->ledger,
         .dead_letter = pipeline->dead_letter,
         .brake = &pipeline->brake,
         .health = pipeline->shared->health,
@@ -210,8 +216,35 @@ static void urge_stores(void *arg, bool on)
     }
 }
 
+static enum status find_starts(void *arg, struct offset_start *starts, unsigned count, struct context *context,
+                               struct error *error)
+{
+    struct pipeline *pipeline = arg;
+    const struct pipeline_store *store = &pipeline->config->stores[0];
+    enum status status = store->type->offsets->read(store->config, &pipeline->store_envs[0], starts, count, context,
+                                                    error);
+    if (status == STATUS_FAILED)
+        error_prefix(error, "store %s", store->name);
+    return status;
+}
+
+/* The config's check has seen to all of it; this is for pipelines that no config made. */
+static enum status check_delivery(const struct pipeline *pipeline, struct error *error)
+{
+    const struct pipeline_config *config = pipeline->config;
+    const struct pipeline_store *store = &config->stores[0];
+    if (!config->exactly_once ||
+        (config->store_count == 1 && store->type->offsets != NULL && store->workers == 1 && config->ordered))
+        return STATUS_OK;
+    return error_set(error, ERROR_FATAL,
+                     "exactly-once delivery needs a single store that keeps offsets, with one worker, and `order: "
+                     "partition`");
+}
+
 static enum status build_intake(struct pipeline *pipeline, struct error *error)
 {
+    const struct store_offsets *offsets = pipeline->config->exactly_once ? pipeline->config->stores[0].type->offsets
+                                                                         : NULL;
     const struct intake_config config = {
         .output = pipeline->queues[0],
         .batches = pipeline->batches,
@@ -226,6 +259,9 @@ static enum status build_intake(struct pipeline *pipeline, struct error *error)
         .watchdog = pipeline->config->watchdog,
         .urge = urge_stores,
         .urge_arg = pipeline,
+        .find_starts = offsets != NULL && offsets->read != NULL ? find_starts : NULL,
+        .find_starts_arg = pipeline,
+        .commits_elsewhere = offsets != NULL && offsets->read == NULL,
     };
     pipeline->intake = intake_new(&config);
     return pipeline->intake != NULL ? STATUS_OK : no_memory(error);
@@ -233,7 +269,9 @@ static enum status build_intake(struct pipeline *pipeline, struct error *error)
 
 enum status assembly_init(struct pipeline *pipeline, struct context *context, struct error *error)
 {
-    enum status status = build_core(pipeline, context, error);
+    enum status status = check_delivery(pipeline, error);
+    if (status == STATUS_OK)
+        status = build_core(pipeline, context, error);
     if (status == STATUS_OK)
         status = build_queues(pipeline, error);
     if (status == STATUS_OK)

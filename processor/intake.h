@@ -25,6 +25,8 @@ struct brake;
 struct budget;
 struct health;
 struct metrics;
+struct error;
+struct offset_start; /* connector.h */
 struct offsets;
 struct queue;
 
@@ -44,6 +46,11 @@ struct intake_config {
     int64_t watchdog;                 /* ns without progress until a partition counts as stalled */
     void (*urge)(void *arg, bool on); /* asks the stores to flush at once, or no more */
     void *urge_arg;
+    /* Exactly once: asks the store where it stands (struct store_offsets). NULL: at least once, or the store moves the source's own offsets. */
+    enum status (*find_starts)(void *arg, struct offset_start *starts, unsigned count, struct context *context,
+                               struct error *error);
+    void *find_starts_arg;
+    bool commits_elsewhere; /* see intake_commits_elsewhere */
 };
 
 struct intake *intake_new(const struct intake_config *config) WARN_UNUSED;
@@ -55,6 +62,18 @@ void intake_tick(struct intake *intake, const char *blocking);
 
 /* Called when room comes back, when a drain begins and when the context ends; from any thread, must not block. NULL to unset (returns when no call runs). */
 void intake_on_wake(struct intake *intake, void (*wake)(void *arg), void *arg);
+
+/*
+ * Exactly once: the store keeps offsets, and what it says counts more than what the source committed. At an assignment a source asks intake_find_starts first, begins there where the answer
+ * is not -1 (all are with at_least_once), and tells the answer by intake_set_stored before the first record.
+ * Where intake_commits_elsewhere the store moves the source's own committed offsets: the source begins at those, tells them by intake_set_stored, and commits nothing itself; intake_committable
+ * then says what the store has committed.
+ */
+enum status intake_find_starts(struct intake *intake, struct offset_start *starts, unsigned count,
+                               struct context *context, struct error *error) WARN_UNUSED;
+void intake_set_stored(struct intake_partition *partition, int64_t offset);
+int64_t intake_get_stored(const struct intake_partition *partition);
+bool intake_commits_elsewhere(const struct intake *intake);
 
 /* A partition was assigned: a new epoch. next: the offset of the first record to come, or -1. Valid until intake_revoke. NULL: no memory. */
 struct intake_partition *intake_assign(struct intake *intake, const char *topic, int32_t partition,

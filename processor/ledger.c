@@ -1,12 +1,11 @@
 /*
- * A partition keeps its tickets in offset order. A ticket has one byte a record: how many branches have yet to settle it (low 4 bits) and the worst verdict so far (next bits).
+ * A partition keeps its tickets in offset order. A ticket has one byte a record: how many branches have yet to settle it and the worst verdict so far.
  * When the oldest ticket is settled whole it leaves the list; the committable offset is the first record of the oldest ticket that is not settled.
  *
  * A ticket outlives its epoch for as long as somebody refers to it; `partition` is then NULL and settling it only counts as refused.
  */
-#include "processor/ledger.h"
+#include "processor/ledger_state.h"
 
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,42 +13,6 @@
 #include "processor/budget.h"
 #include "processor/check.h"
 #include "processor/clock.h"
-
-enum { LEFT_MASK = LEDGER_MAX_BRANCHES, VERDICT_SHIFT = 4, VERDICT_MASK = 0x30, GIVEN_UP = 0x80 };
-
-struct ticket {
-    struct ledger *ledger;
-    struct ledger_partition *partition; /* ledger->mutex; NULL: of an old epoch */
-    struct ticket *next;                /* ledger->mutex */
-    int refs;                           /* atomic */
-    uint32_t count;
-    uint32_t open;   /* ledger->mutex: records not settled by all branches */
-    uint8_t *states; /* ledger->mutex; count of them, behind the offsets */
-    int64_t offsets[];
-};
-
-struct ledger_partition {
-    struct ledger *ledger;
-    char *topic;
-    int32_t partition;
-    bool current;                 /* ledger->mutex */
-    int64_t committable;          /* ledger->mutex: behind the last ticket that left the list */
-    uint64_t in_flight;           /* ledger->mutex */
-    struct ticket *first, **last; /* ledger->mutex */
-    struct ledger_partition *next;
-};
-
-/* One mutex for all: it is taken a few times a batch. */
-struct ledger {
-    unsigned branches;
-    struct budget *budget; /* pays for the tickets; may be NULL */
-    pthread_mutex_t mutex;
-    pthread_cond_t idle;
-    struct ledger_partition *partitions; /* mutex */
-    struct ledger_counts counts;         /* mutex */
-    unsigned tickets;                    /* atomic */
-    unsigned waiters;                    /* mutex */
-};
 
 struct ledger *ledger_new(unsigned branches, struct budget *budget)
 {
@@ -87,6 +50,7 @@ static struct ticket *fence_locked(struct ledger_partition *partition)
     ledger->counts.abandoned += partition->in_flight;
     partition->in_flight = 0;
     partition->current = false;
+    partition->moving = -1;
     CHECK_CALL(pthread_cond_broadcast(&ledger->idle));
     return fenced;
 }
@@ -146,7 +110,8 @@ struct ledger_partition *ledger_assign(struct ledger *ledger, const char *topic,
         if (p->current)
             fenced = fence_locked(p);
         p->current = true;
-        p->committable = -1;
+        p->committable = p->stored = p->moving = -1;
+        p->given_up = INT64_MAX;
     }
     CHECK_CALL(pthread_mutex_unlock(&ledger->mutex));
     unref_all(fenced);
@@ -233,9 +198,9 @@ void ticket_unref(struct ticket *ticket)
     __atomic_sub_fetch(&ledger->tickets, 1, __ATOMIC_RELEASE);
 }
 
-static void wake_if_idle_locked(struct ledger_partition *partition)
+static void wake_locked(struct ledger_partition *partition)
 {
-    if (partition->in_flight == 0 && partition->ledger->waiters > 0)
+    if ((partition->in_flight == 0 && partition->ledger->waiters > 0) || partition->ledger->watchers > 0)
         CHECK_CALL(pthread_cond_broadcast(&partition->ledger->idle));
 }
 
@@ -251,7 +216,7 @@ static struct ticket *advance_locked(struct ledger_partition *partition)
     if (partition->first == NULL)
         partition->last = &partition->first;
     *end = NULL;
-    wake_if_idle_locked(partition);
+    wake_locked(partition);
     return settled;
 }
 
@@ -305,8 +270,11 @@ static void settle(struct ticket *ticket, uint32_t first, uint32_t count, enum v
     if (partition == NULL) {
         ledger->counts.refused += count;
     } else {
-        for (uint32_t i = first; i < first + count; i++)
+        for (uint32_t i = first; i < first + count; i++) {
+            ticket->prepared -= (ticket->states[i] & PREPARED) != 0;
+            ticket->states[i] &= (uint8_t)~PREPARED;
             done += settle_one_locked(&ticket->states[i], verdict, all, by_verdict);
+        }
         ticket->open -= done;
         partition->in_flight -= done;
         ledger->counts.in_flight -= done;
@@ -339,14 +307,17 @@ void ticket_abandon(struct ticket *ticket, uint32_t first, uint32_t count)
     for (uint32_t i = first; partition != NULL && i < first + count; i++) {
         if ((ticket->states[i] & LEFT_MASK) == 0 || (ticket->states[i] & GIVEN_UP) != 0)
             continue;
-        ticket->states[i] |= GIVEN_UP;
+        ticket->prepared -= (ticket->states[i] & PREPARED) != 0;
+        ticket->states[i] = (uint8_t)((ticket->states[i] & ~PREPARED) | GIVEN_UP);
+        if (ticket->offsets[i] < partition->given_up)
+            partition->given_up = ticket->offsets[i];
         given_up++;
     }
     if (given_up > 0) {
         partition->in_flight -= given_up;
         ledger->counts.in_flight -= given_up;
         ledger->counts.abandoned += given_up;
-        wake_if_idle_locked(partition);
+        wake_locked(partition);
     }
     CHECK_CALL(pthread_mutex_unlock(&ledger->mutex));
 }
@@ -360,7 +331,7 @@ bool ticket_is_current(const struct ticket *ticket)
 }
 
 /* Behind the settled prefix of the oldest ticket, so that a stop in the middle of a batch commits up to the very record. */
-static int64_t committable_locked(const struct ledger_partition *partition)
+int64_t ledger_committable_locked(const struct ledger_partition *partition)
 {
     const struct ticket *ticket = partition->first;
     if (ticket == NULL || (ticket->states[0] & LEFT_MASK) != 0)
@@ -374,7 +345,7 @@ static int64_t committable_locked(const struct ledger_partition *partition)
 int64_t ledger_committable(const struct ledger_partition *partition)
 {
     CHECK_CALL(pthread_mutex_lock(&partition->ledger->mutex));
-    int64_t offset = committable_locked(partition);
+    int64_t offset = ledger_committable_locked(partition);
     CHECK_CALL(pthread_mutex_unlock(&partition->ledger->mutex));
     return offset;
 }
@@ -387,16 +358,28 @@ uint64_t ledger_partition_in_flight(const struct ledger_partition *partition)
     return in_flight;
 }
 
+static bool is_idle_locked(const struct ledger *ledger, const struct ledger_partition *partition)
+{
+    if (partition != NULL)
+        return partition->in_flight == 0 && !ledger_is_behind_locked(partition);
+    if (ledger->counts.in_flight > 0)
+        return false;
+    for (partition = ledger->partitions; partition != NULL; partition = partition->next) {
+        if (ledger_is_behind_locked(partition))
+            return false;
+    }
+    return true;
+}
+
 enum status ledger_wait_idle(struct ledger *ledger, struct ledger_partition *partition, struct context *context,
                              int64_t until)
 {
-    const uint64_t *in_flight = partition != NULL ? &partition->in_flight : &ledger->counts.in_flight;
     enum status status = STATUS_OK;
     CHECK_CALL(pthread_mutex_lock(&ledger->mutex));
     ledger->waiters++;
-    while (*in_flight > 0 && status == STATUS_OK)
+    while (!is_idle_locked(ledger, partition) && status == STATUS_OK)
         status = context_wait(context, &ledger->idle, &ledger->mutex, until);
-    if (*in_flight == 0)
+    if (is_idle_locked(ledger, partition))
         status = STATUS_OK;
     ledger->waiters--;
     CHECK_CALL(pthread_mutex_unlock(&ledger->mutex));

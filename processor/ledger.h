@@ -17,6 +17,7 @@ enum verdict { VERDICT_NONE = 0, VERDICT_STORED, VERDICT_DROPPED, VERDICT_DEAD_L
 
 struct budget;
 struct ledger;
+struct offset_move; /* connector.h */
 struct ledger_partition;
 struct ticket;
 struct batch;
@@ -59,9 +60,39 @@ bool ticket_is_current(const struct ticket *ticket);
 /* The offset to commit (first without a verdict), -1 when nothing was settled in this epoch. Monotonic within an epoch. */
 int64_t ledger_committable(const struct ledger_partition *partition);
 uint64_t ledger_partition_in_flight(const struct ledger_partition *partition);
-/* Waits until nothing is in flight in the partition (NULL: in any). */
+/* Waits until nothing is in flight in the partition (NULL: in any), and what the store is to have of it has been moved there (ledger_keep_in_store). */
 enum status ledger_wait_idle(struct ledger *ledger, struct ledger_partition *partition, struct context *context,
                              int64_t until);
+/*
+ * -- exactly once: a store keeps the offsets, in the transactions that store the records (connector.h) --
+ *
+ * A partition's records that the store was handed are `prepared`: they have no verdict yet, but will have one together with all others that are prepared. The store's
+ * offset may move past them when everything before them has its verdict or is prepared as well.
+ */
+
+/* From now on (before the first assignment) one store keeps the offsets of all partitions. */
+void ledger_keep_in_store(struct ledger *ledger);
+/* The store's offset in this epoch; -1 (as at the assignment): it has none. */
+void ledger_set_stored(struct ledger_partition *partition, int64_t offset);
+int64_t ledger_get_stored(const struct ledger_partition *partition);
+/* Marks those of the batch's records that go forward as prepared, and no others of it. */
+void ledger_prepare(struct batch *batch);
+/* May the batch be stored? False: its epoch ended, or a record before it was given up, so that the offset could never move past it. */
+bool ledger_admits(const struct batch *batch);
+/* Waits until the moves can be made: nothing that is prepared, or being moved past, stands behind a record without a verdict (a dead letter that is not acknowledged). Returns at once,
+ * with STATUS_OK, when something prepared is not admitted any more: look before and after. */
+enum status ledger_await_prepared(struct ledger *ledger, struct context *context) WARN_UNUSED;
+/* Fills in the moves of all partitions that the store is behind in, at most `room`, and returns how many there are; and how many records are prepared in current epochs: fewer than
+ * expected when an epoch ended meanwhile. Until ledger_moved (or the end of the epoch) the same move is told again, whatever gets its verdict meanwhile: a commit of which nobody
+ * knows whether it came through can be recognised by it. */
+unsigned ledger_get_moves(struct ledger *ledger, struct offset_move *moves, unsigned room, uint64_t *ret_prepared);
+/* Did no epoch end since ledger_get_moves told these? */
+bool ledger_holds_moves(struct ledger *ledger, unsigned count, uint64_t prepared);
+/* Is there anything to move although nothing is prepared: behind dropped records, dead letters? */
+bool ledger_is_behind(struct ledger *ledger);
+/* The store made all moves that were told. */
+void ledger_moved(struct ledger *ledger);
+
 void ledger_get_counts(struct ledger *ledger, struct ledger_counts *ret);
 
 #endif

@@ -14,6 +14,7 @@
 struct storing;
 struct brake;
 struct health;
+struct ledger;
 struct metrics;
 struct queue;
 
@@ -27,6 +28,9 @@ struct storing_config {
     int64_t flush_interval;              /* ns; 0: the store's own default */
     int64_t backoff_least, backoff_most;
     struct queue *input;
+    bool
+        exactly_once; /* type->offsets are moved with each flush; workers is 1, and the batches of a partition come in their order */
+    struct ledger *ledger; /* exactly_once: of the batches' tickets */
     struct dead_letter *dead_letter;
     struct brake *brake;
     struct health *health;

@@ -1,0 +1,112 @@
+#include "processor/brake.h"
+#include "processor/clock.h"
+#include "processor/health.h"
+#include "processor/ledger.h"
+#include "processor/log.h"
+#include "processor/metrics.h"
+#include "processor/queue.h"
+#include "processor/storing_state.h"
+
+/* -- failures -- */
+
+enum status storing_wait_out(struct worker *worker, struct error *error)
+{
+    struct storing *storing = worker->storing;
+    if (!worker->troubled)
+        atomic_fetch_add(&storing->troubled, 1);
+    worker->troubled = true;
+    health_problem(storing->config.health, storing->part, "%s", error->text);
+    if (worker->backoff.attempt == 0 || worker->backoff.attempt % 8 == 0)
+        log_warn(storing->part, "%s; trying again", error->text);
+    metric_add(storing->retries, 1);
+    int64_t wait = backoff_next(&worker->backoff);
+    /* Without an open store there is nothing held: it need not go on when no more records come. */
+    return worker->store != NULL ? context_sleep(worker->context, wait)
+                                 : queue_await_end(storing->config.input, worker->context, wait);
+}
+
+void storing_recovered(struct worker *worker)
+{
+    struct storing *storing = worker->storing;
+    if (!worker->troubled)
+        return;
+    worker->troubled = false;
+    log_info(storing->part, "works again");
+    if (atomic_fetch_sub(&storing->troubled, 1) == 1)
+        health_ok(storing->config.health, storing->part);
+    backoff_reset(&worker->backoff);
+}
+
+/* A record that nobody may skip: it and what follows in its batch is given up and the service drains; what comes before is stored. */
+static void halt_at(struct worker *worker, struct batch *batch, const struct error *error)
+{
+    bool found = false;
+    atomic_store(&worker->storing->halted, true);
+    brake_halt(worker->storing->config.brake, BRAKE_STORE, error);
+    for (uint32_t i = 0; i < batch->count; i++) {
+        struct record *record = &batch->records[i];
+        found = found || (record->answer != STAGE_FORWARD && record->answer != STAGE_SETTLED);
+        if (!found || record->answer == STAGE_SETTLED)
+            continue;
+        if (batch->ticket != NULL)
+            ticket_abandon(batch->ticket, record->index, 1);
+        record->answer = STAGE_SETTLED;
+    }
+}
+
+static enum status settle_rejects(struct worker *worker, struct batch *batch, struct error *error)
+{
+    enum status status = rejects_settle(&worker->rejects, batch, worker->context, error);
+    if (status == STATUS_FAILED && error->class == ERROR_FATAL) {
+        halt_at(worker, batch, error);
+        return STATUS_OK;
+    }
+    return status;
+}
+
+void storing_note_time(struct storing *storing, struct metric *metric, int64_t ns)
+{
+    metric_observe(metric, ns, 1);
+    atomic_fetch_add_explicit(&storing->spent, ns, memory_order_relaxed);
+}
+
+/* -- writing -- */
+
+enum status storing_write(struct worker *worker, struct batch *batch, bool again, struct error *error)
+{
+    struct storing *storing = worker->storing;
+    for (;;) {
+        int64_t begin = clock_now();
+        enum status status = storing->config.type->write(worker->store, batch, worker->context, error);
+        storing_note_time(storing, storing->write_time, clock_now() - begin);
+        if (status == STATUS_OK) {
+            if (!again)
+                storing_recovered(worker);
+            return settle_rejects(worker, batch, error);
+        }
+        if (status != STATUS_FAILED || error->class != ERROR_TRANSIENT)
+            return status;
+        status = storing_wait_out(worker, error);
+        if (status != STATUS_OK)
+            return status;
+    }
+}
+
+enum status storing_write_all_again(struct worker *worker, struct error *error)
+{
+    enum status status = STATUS_OK;
+    for (struct batch *batch = worker->held.first; batch != NULL && status == STATUS_OK; batch = batch->next)
+        status = storing_write(worker, batch, true, error);
+    return status;
+}
+
+enum status storing_reject_held(struct worker *worker, uint64_t count, struct error *error)
+{
+    enum status status = STATUS_OK;
+    for (struct batch *batch = worker->held.first; batch != NULL && count > 0 && status == STATUS_OK;
+         batch = batch->next) {
+        status = settle_rejects(worker, batch, error);
+        count--;
+    }
+    return status;
+}
