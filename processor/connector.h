@@ -66,7 +66,8 @@ struct offset_move {
  */
 struct store_offsets {
     /* Fills in the answers. Called by the source's thread at an assignment, while a store may be open in another: opens what it needs of its own, and closes it.
-     * NULL: the source's committed offsets are the store's (it moves them in its transaction). ERROR_TRANSIENT: the group is built anew, with backoff. */
+     * NULL: the source's committed offsets are the store's (it moves them in its transaction). Bounded, to some
+     * seconds. ERROR_TRANSIENT: asked again, with backoff. */
     enum status (*read)(const void *config, const struct connector_env *env, struct offset_start *starts,
                         unsigned count, struct context *context, struct error *error);
     /*
@@ -74,6 +75,10 @@ struct store_offsets {
      * by compare-and-swap: where the store has `from` it has `to` now. Where all have `to` already, an earlier flush of the same came through although it seemed to fail: what was
      * handed over is forgotten, and the flush succeeds. Anything else: somebody else stores this partition; ERROR_RESTART, and nothing is stored ("fenced").
      * Fails as flush does otherwise, with everything forgotten that was handed over since the last flush.
+     *
+     * When the outcome of a flush is not known (the connection was lost at the commit), the store looks at the offsets of that flush's moves before it takes anything again, as rows that are
+     * there already would look like conflicts; when they have moved, it takes what comes and stores none of it, until the next flush has succeeded.
+     * And a flush that succeeds has found no record wrong: the offset would be past a record that is no dead letter yet.
      */
     enum status (*move)(void *store, const struct offset_move *moves, unsigned count, struct context *context,
                         struct error *error);

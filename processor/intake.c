@@ -7,7 +7,6 @@
 #include "processor/brake.h"
 #include "processor/budget.h"
 #include "processor/check.h"
-#include "processor/connector.h"
 #include "processor/health.h"
 #include "processor/intake_state.h"
 #include "processor/log.h"
@@ -210,35 +209,6 @@ void intake_revoke(struct intake_partition *partition)
     ledger_revoke(partition->ledger);
     free_partition(partition);
 }
-
-/* -- exactly once -- */
-
-enum status intake_find_starts(struct intake *intake, struct offset_start *starts, unsigned count,
-                               struct context *context, struct error *error)
-{
-    for (unsigned i = 0; i < count; i++)
-        starts[i].offset = -1;
-    if (intake->config.find_starts == NULL || count == 0)
-        return STATUS_OK;
-    return intake->config.find_starts(intake->config.find_starts_arg, starts, count, context, error);
-}
-
-void intake_set_stored(struct intake_partition *partition, int64_t offset)
-{
-    ledger_set_stored(partition->ledger, offset);
-}
-
-int64_t intake_get_stored(const struct intake_partition *partition)
-{
-    return ledger_get_stored(partition->ledger);
-}
-
-bool intake_commits_elsewhere(const struct intake *intake)
-{
-    return intake->config.commits_elsewhere;
-}
-
-/* -- what may be committed -- */
 
 int64_t intake_committable(const struct intake_partition *partition)
 {

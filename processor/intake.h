@@ -65,7 +65,7 @@ void intake_on_wake(struct intake *intake, void (*wake)(void *arg), void *arg);
 
 /*
  * Exactly once: the store keeps offsets, and what it says counts more than what the source committed. At an assignment a source asks intake_find_starts first, begins there where the answer
- * is not -1 (all are with at_least_once), and tells the answer by intake_set_stored before the first record.
+ * is not -1 (all are with at_least_once), and tells the answer by intake_set_stored before the first record. It waits while the store is away; STATUS_CLOSED: a drain began meanwhile.
  * Where intake_commits_elsewhere the store moves the source's own committed offsets: the source begins at those, tells them by intake_set_stored, and commits nothing itself; intake_committable
  * then says what the store has committed.
  */

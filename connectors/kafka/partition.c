@@ -209,6 +209,7 @@ static void begin_again(struct kafka_partition *partition, int64_t offset)
 {
     struct kafka_source *source = partition->source;
     (void)intake_settle(source->intake, partition->intake, source->context, clock_now() + 5 * CLOCK_SECOND);
+    int64_t stored = intake_get_stored(partition->intake);
     intake_revoke(partition->intake);
     partition->intake = intake_assign(source->intake, partition->topic, partition->id, offset);
     partition->pushed = partition->stored = partition->eof = partition->asked_end = -1;
@@ -217,6 +218,7 @@ static void begin_again(struct kafka_partition *partition, int64_t offset)
         kafka_source_fail(source, ERROR_TRANSIENT, "out of memory");
         return;
     }
+    intake_set_stored(partition->intake, stored);
     kafka_commit_back(partition, offset);
     kafka_end_forget(partition);
 }

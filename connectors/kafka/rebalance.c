@@ -3,6 +3,7 @@
  * Revoked: stop popping, let what is in flight get its verdict (bounded), commit, fence the epoch. Lost: the group has given the partitions away already, and
  * so nothing may be committed: fence at once; what was in flight comes again to the new owner.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "connectors/kafka/source.h"
@@ -59,7 +60,38 @@ static void find_starts(struct kafka_source *source, rd_kafka_topic_partition_li
     rd_kafka_topic_partition_list_destroy(committed);
 }
 
-static void add_partitions(struct kafka_source *source, const rd_kafka_topic_partition_list_t *list)
+/* Exactly once: the store knows better where a partition starts. NULL: it could not be asked, and the run ends, or a drain began, for which no partition is needed. */
+static struct offset_start *find_store_starts(struct kafka_source *source, rd_kafka_topic_partition_list_t *list)
+{
+    struct error error = {0};
+    struct offset_start *starts = calloc((size_t)list->cnt + 1, sizeof *starts);
+    if (starts == NULL) {
+        kafka_source_fail(source, ERROR_TRANSIENT, "out of memory");
+        return NULL;
+    }
+    for (int i = 0; i < list->cnt; i++)
+        starts[i] = (struct offset_start){.topic = list->elems[i].topic, .partition = list->elems[i].partition};
+    enum status status = intake_find_starts(source->intake, starts, (unsigned)list->cnt, source->context, &error);
+    if (status == STATUS_FAILED)
+        kafka_source_fail(source, error.class, "could not ask the store for its offsets: %s", error.text);
+    if (status != STATUS_OK) {
+        free(starts);
+        return NULL;
+    }
+    for (int i = 0; i < list->cnt; i++) {
+        rd_kafka_topic_partition_t *entry = &list->elems[i];
+        if (intake_commits_elsewhere(source->intake))
+            starts[i].offset = entry->offset >= 0 ? entry->offset : -1;
+        if (intake_commits_elsewhere(source->intake) || starts[i].offset < 0 || starts[i].offset == entry->offset)
+            continue;
+        entry->offset = starts[i].offset;
+        rd_kafka_topic_partition_set_leader_epoch(entry, -1);
+    }
+    return starts;
+}
+
+static void add_partitions(struct kafka_source *source, const rd_kafka_topic_partition_list_t *list,
+                           const struct offset_start *starts)
 {
     for (int i = 0; i < list->cnt; i++) {
         const rd_kafka_topic_partition_t *entry = &list->elems[i];
@@ -70,8 +102,10 @@ static void add_partitions(struct kafka_source *source, const rd_kafka_topic_par
         if (partition == NULL)
             kafka_source_fail(source, ERROR_TRANSIENT, "%s/%d: could not take the partition: out of memory",
                               entry->topic, (int)entry->partition);
-        else
-            kafka_end_note(partition);
+        if (partition == NULL)
+            continue;
+        intake_set_stored(partition->intake, starts[i].offset);
+        kafka_end_note(partition);
     }
 }
 
@@ -88,7 +122,10 @@ static void assign(struct kafka_source *source, rd_kafka_topic_partition_list_t 
 {
     rd_kafka_t *rk = source->client.rk;
     find_starts(source, list);
-    add_partitions(source, list);
+    struct offset_start *starts = find_store_starts(source, list);
+    if (starts != NULL)
+        add_partitions(source, list, starts);
+    free(starts);
     if (cooperative(rk))
         check_error(source, "assign", rd_kafka_incremental_assign(rk, list));
     else
