@@ -19,6 +19,7 @@ struct health;
 struct intake;
 struct metrics;
 struct offsets;
+struct probe; /* config/probe.h */
 struct ticket;
 
 struct connector_env {
@@ -37,6 +38,7 @@ struct connector_env {
     const void *source_config;
     void *const *source; /* where the opened source stands from before its first record comes; NULL: nowhere */
     bool exactly_once;   /* stores: offsets are moved in them, see struct store_offsets */
+    struct probe *probe; /* `weir check --live`, see store_type.open and source_type.probe; NULL: in earnest */
 };
 
 /* `errors.dead_letter` of the config. */
@@ -104,7 +106,12 @@ struct store_type {
     const char *name; /* the YAML key */
     const char *help;
     const struct config_field *config;
-    /* Opens and checks; makes tables. ERROR_TRANSIENT: not reachable now, called again with backoff. */
+    /*
+     * Opens and checks; makes tables. ERROR_TRANSIENT: not reachable now, called again with backoff.
+     * With env->probe: looks whether the other side answers and has what the config asks for, or would let us make it, and changes nothing there: no table, topic, folder,
+     * file or offset is made, nothing is repaired or locked for long. Tells what it finds wrong with probe_tell, all of it and at its place; what it answers as an error is told at
+     * the store's own place. Only close follows, and *ret_store may be NULL. Records are never handed over.
+     */
     enum status (*open)(const void *config, const struct connector_env *env, struct context *context, void **ret_store,
                         struct error *error);
     enum status (*write)(void *store, struct batch *batch, struct context *context, struct error *error);
@@ -121,6 +128,10 @@ struct store_type {
     const struct store_offsets *offsets; /* NULL: it cannot keep offsets, at least once is all that it can promise */
     /* Optional: can this config of it keep them? Else *ret_why says what stands in the way, and where. */
     bool (*can_keep_offsets)(const void *config, const struct config_node **ret_node, const char **ret_why);
+    /* Optional: may a service have this store and `other`, of the same type, beside each other (both writing the same file)? Else *ret_why says what was expected of
+     * `config`, and *ret_node where (NULL: the store). */
+    bool (*can_stand_beside)(const void *config, const void *other, const struct config_node **ret_node,
+                             const char **ret_why);
     /* How much to hand over between two flushes when the config says nothing: a store that is cheap to flush says little. */
     uint32_t flush_records;
     int64_t flush_interval; /* ns */
@@ -140,6 +151,11 @@ struct source_type {
      * ended. STATUS_FAILED: see error. */
     enum status (*run)(void *source, struct intake *intake, struct context *context, struct error *error);
     void (*close)(void *source);
+    /* Optional, for `weir check --live`: does the other side answer, is there what the config asks for, may we have it, and is there a place for dead letters (topic NULL:
+     * none are wanted; they stand at letters_node)? Tells every problem at its place into env->probe. Changes nothing: joins no group, makes no topic, commits nothing. Returns
+     * soon after the context ends; the deadline is the time that the other side has to answer. */
+    void (*probe)(const void *config, const struct dead_letter_config *letters, const struct config_node *letters_node,
+                  const struct connector_env *env, struct context *context);
     /* The sink for rejected records that belongs to this kind of source; NULL: it has none. env->source_config is the source's. Opens lazily: a broker that
      * is away is no error here. */
     enum status (*open_dead_letter)(const struct dead_letter_config *config, const struct connector_env *env,

@@ -14,13 +14,17 @@
 struct config_field; /* config/table.h */
 struct budget;
 struct metrics;
+struct probe; /* config/probe.h */
 
 /* What a stage may use from around it. Lives as long as the stage. */
 struct stage_env {
     const char *name; /* of this stage in the config: for logs and metrics */
     struct metrics *metrics;
     const char *config_dir; /* relative paths of what is read begin here */
-    struct budget *budget;  /* for memory that the stage keeps between batches; NULL in tests */
+    struct budget *budget;  /* for memory that the stage keeps between batches; NULL in tests and `weir check` */
+    /* `weir check`: only close follows. init may tell what is wrong here, at its place (probe_tell); what it answers as an error is told at the stage's own place. NULL: in
+     * earnest. */
+    struct probe *probe;
 };
 
 struct stage_type {
