@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "connectors/kafka/probe.h"
 #include "connectors/kafka/source.h"
 #include "processor/clock.h"
 #include "processor/log.h"
@@ -394,10 +395,14 @@ static enum status kafka_open(const void *config, const struct connector_env *en
         status = error_set(error, ERROR_FATAL, "expected `brokers`, as the source is not Kafka");
     if (status == STATUS_OK)
         status = check_circle(store, env, error);
-    if (status == STATUS_OK)
-        status = open_producer(store, error);
-    if (status == STATUS_OK)
-        status = wait_for_topic(store, context, error);
+    if (status == STATUS_OK && env->probe != NULL) {
+        status = kafka_store_probe(store->config, store->base, env->probe, context, error);
+    } else {
+        if (status == STATUS_OK)
+            status = open_producer(store, error);
+        if (status == STATUS_OK)
+            status = wait_for_topic(store, context, error);
+    }
     if (status == STATUS_OK) {
         *ret_store = store;
         return STATUS_OK;
