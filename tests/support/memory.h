@@ -93,7 +93,10 @@ extern const struct store_type memory_store_type; /* its config is a struct memo
 /* The same, but batches become durable by themselves, as memory_store_ack says (struct store_type's acked). */
 extern const struct store_type memory_acking_store_type;
 
-enum memory_point { MEMORY_OPEN, MEMORY_WRITE, MEMORY_FLUSH, MEMORY_POINTS };
+/* The same as memory_store_type, with struct store_type's offsets. */
+extern const struct store_type memory_keeping_store_type;
+
+enum memory_point { MEMORY_OPEN, MEMORY_WRITE, MEMORY_FLUSH, MEMORY_MOVE, MEMORY_READ, MEMORY_POINTS };
 
 struct memory_row {
     int32_t partition;
@@ -124,6 +127,12 @@ void memory_store_reject(struct memory_store *store, enum memory_point point,
                          bool (*wrong)(void *arg, const struct batch *batch, const struct record *record), void *arg);
 /* memory_acking_store_type: makes the oldest `count` batches durable as they come; UINT_MAX: all from now on. */
 void memory_store_ack(struct memory_store *store, unsigned count);
+
+/* memory_keeping_store_type: the offset that is kept (-1: none), also set as by somebody else. */
+int64_t memory_store_offset(struct memory_store *store, int32_t partition);
+void memory_store_set_offset(struct memory_store *store, int32_t partition, int64_t offset);
+/* The next `times` flushes come through, and say that they failed. */
+void memory_store_lose_answers(struct memory_store *store, unsigned times);
 
 unsigned memory_store_calls(struct memory_store *store, enum memory_point point); /* also those that failed */
 unsigned memory_store_open_now(struct memory_store *store);                       /* opened and not closed */

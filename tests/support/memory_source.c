@@ -82,9 +82,17 @@ static void assign(struct memory_source *source, unsigned number)
     struct assigned *assigned = &source->assigned[number];
     struct memory_partition partition = read_partition(source, number);
     int64_t start = partition.committed >= 0 ? partition.committed : 0;
+    struct offset_start stored = {.topic = source->broker->topic, .partition = (int32_t)number};
+    struct error error;
+    enum status status = intake_find_starts(source->intake, &stored, 1, source->context, &error);
+    if (status != STATUS_OK)
+        return; /* the context ended, or a drain began: nothing else ends the asking */
+    if (stored.offset >= 0)
+        start = stored.offset;
     *assigned = (struct assigned){.position = start, .pushed = -1, .until = partition.end};
     assigned->intake = intake_assign(source->intake, source->broker->topic, (int32_t)number, start);
     CHECK(assigned->intake != NULL);
+    intake_set_stored(assigned->intake, stored.offset);
     intake_position(assigned->intake, start, partition.end);
 }
 
@@ -100,7 +108,9 @@ static void commit(struct memory_source *source, unsigned number)
     memory_lock(&broker->mutex);
     struct memory_partition *partition = &broker->partitions[number];
     bool moved = offset != partition->committed;
-    CHECK(offset >= partition->committed && offset <= partition->end);
+    /* What a store keeps may be behind what was committed, after it was restored. */
+    CHECK(offset >= partition->committed || intake_get_stored(assigned->intake) >= 0);
+    CHECK(offset <= partition->end);
     partition->committed = offset;
     if (moved)
         CHECK_CALL(pthread_cond_broadcast(&broker->changed));

@@ -8,40 +8,7 @@
 #include <string.h>
 
 #include "processor/check.h"
-#include "tests/support/memory_broker.h"
-
-struct point {
-    unsigned calls, waiting;
-    unsigned permits; /* UINT_MAX: no end */
-    enum error_class failure;
-    unsigned after, times;
-};
-
-struct memory_store {
-    pthread_mutex_t mutex;
-    pthread_cond_t changed;
-    struct point points[MEMORY_POINTS];
-    bool (*wrong)(void *arg, const struct batch *batch, const struct record *record);
-    void *wrong_arg;
-    enum memory_point wrong_at;
-    bool keep_text;
-    unsigned acks; /* UINT_MAX: no end */
-    unsigned open_now;
-    struct memory_row *rows; /* durable */
-    size_t row_count, row_room;
-};
-
-struct handed {
-    struct batch *batch;
-    struct memory_row *rows;
-    uint32_t count;
-    struct handed *next;
-};
-
-struct handle {
-    struct memory_store *store;
-    struct handed *first, **last;
-};
+#include "tests/support/memory_store.h"
 
 struct memory_store *memory_store_new(void)
 {
@@ -51,6 +18,8 @@ struct memory_store *memory_store_new(void)
     CHECK_CALL(pthread_cond_init(&store->changed, NULL));
     for (unsigned i = 0; i < MEMORY_POINTS; i++)
         store->points[i].permits = UINT_MAX;
+    for (unsigned i = 0; i < MEMORY_KEPT; i++)
+        store->kept[i] = -1;
     return store;
 }
 
@@ -74,10 +43,10 @@ void memory_store_free(struct memory_store *store)
 
 /* -- the store's side -- */
 
-/* What every call does first: waits where it was told to, and fails when it was told to. */
-static enum status pass(struct memory_store *store, enum memory_point at, struct context *context, struct error *error)
+enum status memory_store_pass(struct memory_store *store, enum memory_point at, struct context *context,
+                              struct error *error)
 {
-    static const char *const names[] = {"open", "write", "flush"};
+    static const char *const names[] = {"open", "write", "flush", "move", "read"};
     struct point *point = &store->points[at];
     enum status status = STATUS_OK;
     memory_lock(&store->mutex);
@@ -111,8 +80,11 @@ static void forget_first(struct handle *handle)
     free(handed);
 }
 
-static void forget_all(struct handle *handle)
+void memory_store_forget(struct handle *handle)
 {
+    for (unsigned i = 0; i < MEMORY_KEPT; i++)
+        handle->moves[i] = -1;
+    handle->there_already = false;
     while (handle->first != NULL)
         forget_first(handle);
 }
@@ -139,12 +111,13 @@ static enum status store_open(const void *config, const struct connector_env *en
 {
     struct memory_store *store = (struct memory_store *)config;
     (void)env;
-    enum status status = pass(store, MEMORY_OPEN, context, error);
+    enum status status = memory_store_pass(store, MEMORY_OPEN, context, error);
     if (status != STATUS_OK)
         return status;
     struct handle *handle = calloc(1, sizeof *handle);
     CHECK(handle != NULL);
     *handle = (struct handle){.store = store, .last = &handle->first};
+    memory_store_forget(handle);
     memory_lock(&store->mutex);
     store->open_now++;
     memory_unlock(&store->mutex);
@@ -157,7 +130,7 @@ static void store_close(void *arg)
     struct handle *handle = arg;
     if (handle == NULL)
         return;
-    forget_all(handle);
+    memory_store_forget(handle);
     memory_lock(&handle->store->mutex);
     handle->store->open_now--;
     CHECK_CALL(pthread_cond_broadcast(&handle->store->changed));
@@ -194,7 +167,7 @@ static bool is_wrong(struct memory_store *store, enum memory_point at, const str
 static enum status store_write(void *arg, struct batch *batch, struct context *context, struct error *error)
 {
     struct handle *handle = arg;
-    enum status status = pass(handle->store, MEMORY_WRITE, context, error);
+    enum status status = memory_store_pass(handle->store, MEMORY_WRITE, context, error);
     if (status != STATUS_OK)
         return status;
     struct handed *handed = calloc(1, sizeof *handed);
@@ -239,18 +212,25 @@ static enum status store_flush(void *arg, struct context *context, struct error 
 {
     struct handle *handle = arg;
     struct memory_store *store = handle->store;
-    enum status status = pass(store, MEMORY_FLUSH, context, error);
+    enum status status = memory_store_pass(store, MEMORY_FLUSH, context, error);
     if (status == STATUS_OK && reject_handed(handle))
         status = error_set(error, ERROR_RECORD, "records are wrong at flush");
     if (status != STATUS_OK) {
-        forget_all(handle);
+        memory_store_forget(handle);
         return status;
+    }
+    if (handle->there_already) {
+        memory_store_forget(handle);
+        return STATUS_OK;
     }
     memory_lock(&store->mutex);
     while (handle->first != NULL)
         make_first_durable_locked(handle);
+    memory_store_move_locked(handle);
+    bool lost = store->answers_lost > 0;
+    store->answers_lost -= lost;
     memory_unlock(&store->mutex);
-    return STATUS_OK;
+    return lost ? error_set(error, ERROR_TRANSIENT, "the answer is lost as it was told") : STATUS_OK;
 }
 
 static unsigned store_acked(void *arg)
@@ -287,6 +267,18 @@ const struct store_type memory_acking_store_type = {
     .flush = store_flush,
     .acked = store_acked,
     .close = store_close,
+    .flush_records = 1024,
+    .flush_interval = 20 * CLOCK_MS,
+};
+
+const struct store_type memory_keeping_store_type = {
+    .name = "memory_keeping",
+    .help = "A store in memory that keeps offsets, for tests.",
+    .open = store_open,
+    .write = store_write,
+    .flush = store_flush,
+    .close = store_close,
+    .offsets = &memory_store_offsets,
     .flush_records = 1024,
     .flush_interval = 20 * CLOCK_MS,
 };
