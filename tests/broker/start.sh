@@ -5,6 +5,9 @@
 #
 # Writes DIR/bootstrap (HOST:PORT) and DIR/broker.pid. Started again on the same DIR after a stop or a kill it comes back
 # on the same port with the same data. Its log is DIR/broker.log. Ends only by stop.sh or a kill: it outlives the caller.
+#
+# A broker tells its clients where to find it, so whoever wants to stand between needs a place that it knows of. DIR/proxied has
+# two ports: the broker listens on the first, too, and who comes there is told to come to the second, where a test puts its proxy.
 set -eu
 
 dir=${1:?usage: start.sh DIR}
@@ -17,14 +20,22 @@ properties=$dir/server.properties
 fetch_jars
 
 configure() {
-    # Both sockets at once, so that they get two ports.
+    # All sockets at once, so that each gets a port of its own. The last one stays free for long: it is not among those that Linux
+    # gives to whoever asks for any (32768 and up).
     set -- $(python3 -c '
-import socket
-sockets = [socket.socket() for _ in range(2)]
-for s in sockets:
+import random, socket
+sockets = [socket.socket() for _ in range(4)]
+for s in sockets[:3]:
     s.bind(("127.0.0.1", 0))
+while True:
+    try:
+        sockets[3].bind(("127.0.0.1", random.randrange(20000, 32000)))
+        break
+    except OSError:
+        pass
 print(*[s.getsockname()[1] for s in sockets])')
     echo "127.0.0.1:$1" >"$dir/bootstrap"
+    echo "$3 $4" >"$dir/proxied"
     # One partition for each internal topic and no rebalance delay: a group's first join then takes no second.
     # No retention: tests write records with timestamps of long ago, which would be deleted half a minute after the start.
     # A short broker session: a killed broker comes back only when the controller has given up its predecessor.
@@ -32,8 +43,9 @@ print(*[s.getsockname()[1] for s in sockets])')
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:$2
-listeners=PLAINTEXT://127.0.0.1:$1,CONTROLLER://127.0.0.1:$2
-advertised.listeners=PLAINTEXT://127.0.0.1:$1
+listeners=PLAINTEXT://127.0.0.1:$1,CONTROLLER://127.0.0.1:$2,PROXIED://127.0.0.1:$3
+advertised.listeners=PLAINTEXT://127.0.0.1:$1,PROXIED://127.0.0.1:$4
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,PROXIED:PLAINTEXT,CONTROLLER:PLAINTEXT
 controller.listener.names=CONTROLLER
 log.dirs=$dir/data
 offsets.topic.replication.factor=1
