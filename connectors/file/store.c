@@ -14,6 +14,7 @@
 #include "connectors/file/disk.h"
 #include "connectors/file/name.h"
 #include "connectors/file/output.h"
+#include "connectors/file/probe.h"
 #include "connectors/file/recover.h"
 #include "processor/clock.h"
 #include "processor/connector.h"
@@ -66,13 +67,15 @@ static enum status write_records(struct file_store *store, struct batch *batch, 
     enum status status;
     if (output == NULL)
         return error_set(error, ERROR_TRANSIENT, "out of memory");
-    status = output_begin(output, error);
-    if (status != STATUS_OK)
-        return status;
     BATCH_EACH(batch, record)
     {
         uint8_t *text;
         size_t size;
+        if (!begun)
+            status = begin_output(store, output, record->offset, error);
+        if (status != STATUS_OK)
+            return status;
+        begun = true;
         status = output_reserve(output, line_max(record), &text, error);
         if (status != STATUS_OK)
             return status;
@@ -184,8 +187,12 @@ static enum status check_folder(const struct file_store *store, struct error *er
 static enum status file_open(const void *config, const struct connector_env *env, struct context *context,
                              void **ret_store, struct error *error)
 {
-    struct file_store *store = calloc(1, sizeof *store);
     enum status status = context_status(context);
+    if (env->probe != NULL) {
+        file_probe(config, env->probe);
+        return status;
+    }
+    struct file_store *store = calloc(1, sizeof *store);
     if (store == NULL)
         return error_set(error, ERROR_TRANSIENT, "out of memory");
     store->config = config;

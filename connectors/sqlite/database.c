@@ -176,8 +176,7 @@ static enum status lacks_column(const struct sqlite_config *config, uint32_t i, 
                      name);
 }
 
-/* The columns of the table that is there, in `ret_names` as "a, b, c"; which of ours are among them in `ret_has`. */
-static int read_columns(sqlite3 *db, const struct sqlite_config *config, bool *ret_has, char **ret_names)
+int sqlite_read_columns(sqlite3 *db, const struct sqlite_config *config, bool *ret_has, char **ret_names)
 {
     sqlite3_stmt *statement = NULL;
     sqlite3_str *names = sqlite3_str_new(db);
@@ -206,7 +205,7 @@ enum status sqlite_prepare_table(sqlite3 *db, const struct sqlite_config *config
     if (has == NULL)
         return error_set(error, ERROR_TRANSIENT, "out of memory");
     memset(has, 0, config->columns.count * sizeof *has);
-    code = read_columns(db, config, has, &names);
+    code = sqlite_read_columns(db, config, has, &names);
     if (code != SQLITE_OK)
         status = sqlite_failed(db, code, config->path, "cannot read what columns the table has", error);
     else if (names == NULL)

@@ -14,6 +14,7 @@
 #include "connectors/sqlite/config.h"
 #include "connectors/sqlite/database.h"
 #include "connectors/sqlite/offsets.h"
+#include "connectors/sqlite/probe.h"
 #include "processor/clock.h"
 #include "processor/connector.h"
 
@@ -295,6 +296,8 @@ static bool mark_keys(struct sqlite_store *store)
 static enum status sqlite_open(const void *config, const struct connector_env *env, struct context *context,
                                void **ret_store, struct error *error)
 {
+    if (env->probe != NULL)
+        return sqlite_probe(config, env->probe, context, error);
     struct sqlite_store *store = calloc(1, sizeof *store);
     enum status status, ended;
     if (store == NULL)
