@@ -1,6 +1,9 @@
 /*
  * What may be committed comes from the ledger. In the run it is handed to librdkafka's auto-commit timer (rd_kafka_offsets_store), at a revoke and at the end it is
  * committed at once; the answer is waited for on a queue of its own, with a deadline: the synchronous call never returns when the coordinator hangs.
+ *
+ * Where the store commits (exactly once, in the same cluster) nothing is committed here, not even the position behind the last record: an offset committed between the store's sending
+ * its own and the end of its transaction would count as the newer one.
  */
 #include "connectors/kafka/source.h"
 #include "processor/log.h"
@@ -66,9 +69,25 @@ static void note_stored(struct kafka_source *source, const rd_kafka_topic_partit
     }
 }
 
+/* all: also what did not change. */
+static void tell_committed_elsewhere(struct kafka_source *source, bool all)
+{
+    for (unsigned i = 0; i < source->count; i++) {
+        struct kafka_partition *partition = source->partitions[i];
+        int64_t offset = partition->intake != NULL ? intake_committable(partition->intake) : -1;
+        if (offset >= 0 && (all || offset != partition->stored))
+            intake_committed(partition->intake, offset);
+        partition->stored = offset;
+    }
+}
+
 void kafka_store_offsets(struct kafka_source *source)
 {
     rd_kafka_topic_partition_list_t *list = NULL;
+    if (source->elsewhere) {
+        tell_committed_elsewhere(source, false);
+        return;
+    }
     for (unsigned i = 0; i < source->count; i++) {
         const struct kafka_partition *partition = source->partitions[i];
         int64_t offset = committable(partition);
@@ -135,6 +154,10 @@ static enum status wait_for_answer(struct kafka_source *source, const void *whic
 enum status kafka_commit(struct kafka_source *source, const rd_kafka_topic_partition_list_t *list, int64_t until)
 {
     static _Atomic intptr_t numbers;
+    if (source->elsewhere) {
+        tell_committed_elsewhere(source, true);
+        return STATUS_OK;
+    }
     /* librdkafka commits what is stored once more when partitions are taken away: what is older there would move the group back. */
     kafka_store_offsets(source);
     rd_kafka_topic_partition_list_t *offsets = offsets_of(source, list);
@@ -156,6 +179,8 @@ enum status kafka_commit(struct kafka_source *source, const rd_kafka_topic_parti
 void kafka_commit_back(struct kafka_partition *partition, int64_t offset)
 {
     struct kafka_source *source = partition->source;
+    if (source->elsewhere)
+        return;
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
     rd_kafka_topic_partition_list_add(list, partition->topic, partition->id)->offset = offset;
     rd_kafka_resp_err_t err = rd_kafka_commit(source->client.rk, list, true);

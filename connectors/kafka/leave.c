@@ -106,6 +106,7 @@ void kafka_leave(struct kafka_source *source, int64_t patience)
 {
     rd_kafka_t *rk = source->client.rk;
     source->leaving = true;
+    kafka_member_set(source, NULL);
     kafka_hand_drop(source, NULL);
     if (rk != NULL) {
         int64_t until = clock_now() + patience;

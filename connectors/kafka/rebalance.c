@@ -10,6 +10,9 @@
 #include "processor/log.h"
 
 enum { COMMITTED_MS = 5000 };
+/* A transaction whose process died is ended by the broker after its transaction.timeout.ms, which it looks for every ten seconds. */
+#define UNSTABLE_PATIENCE (120 * CLOCK_SECOND)
+#define UNSTABLE_LOOK (200 * CLOCK_MS)
 
 static bool cooperative(rd_kafka_t *rk)
 {
@@ -32,32 +35,54 @@ static void check(struct kafka_source *source, const char *what, rd_kafka_resp_e
         log_error(source->client.part, "%s: %s", what, rd_kafka_err2str(err));
 }
 
+static rd_kafka_resp_err_t ask_once(struct kafka_source *source, rd_kafka_topic_partition_list_t *list)
+{
+    rd_kafka_resp_err_t err = rd_kafka_committed(source->client.rk, list, COMMITTED_MS);
+    for (int i = 0; i < list->cnt && err == RD_KAFKA_RESP_ERR_NO_ERROR; i++)
+        err = list->elems[i].err;
+    return err;
+}
+
+/* An offset in a transaction that is not over yet is neither committed nor not: it is waited for, unless a drain begins, for which no start is needed. */
+static rd_kafka_resp_err_t ask_for_committed(struct kafka_source *source, rd_kafka_topic_partition_list_t *list)
+{
+    int64_t until = clock_now() + UNSTABLE_PATIENCE;
+    bool told = false;
+    for (;;) {
+        rd_kafka_resp_err_t err = ask_once(source, list);
+        if (err != RD_KAFKA_RESP_ERR_UNSTABLE_OFFSET_COMMIT || clock_now() >= until)
+            return err;
+        if (!told)
+            log_info(source->client.part, "offsets of the group are in a transaction that is not over: waiting for it");
+        told = true;
+        if (intake_draining(source->intake) || context_sleep(source->context, UNSTABLE_LOOK) != STATUS_OK)
+            return RD_KAFKA_RESP_ERR__NO_OFFSET;
+    }
+}
+
 /* Sets where each partition of the list starts: at the committed offset, where there is one. librdkafka would look for it itself, but would not tell us; and whether
- * retention took records away while nobody consumed shows only to who knows where we had been. */
-static void find_starts(struct kafka_source *source, rd_kafka_topic_partition_list_t *list)
+ * retention took records away while nobody consumed shows only to who knows where we had been. False: not known, and the run ends, or a drain began. */
+static bool find_starts(struct kafka_source *source, rd_kafka_topic_partition_list_t *list)
 {
     bool latest = source->config->start == KAFKA_START_LATEST;
     rd_kafka_topic_partition_list_t *committed = rd_kafka_topic_partition_list_copy(list);
     rd_kafka_resp_err_t err = RD_KAFKA_RESP_ERR_NO_ERROR;
     if (list->cnt > 0)
-        err = rd_kafka_committed(source->client.rk, committed, COMMITTED_MS);
-    for (int i = 0; i < committed->cnt; i++) {
+        err = ask_for_committed(source, committed);
+    for (int i = 0; i < committed->cnt && err == RD_KAFKA_RESP_ERR_NO_ERROR; i++) {
         const rd_kafka_topic_partition_t *from = &committed->elems[i];
         rd_kafka_topic_partition_t *to = &list->elems[i];
-        if (err == RD_KAFKA_RESP_ERR_NO_ERROR && from->err != RD_KAFKA_RESP_ERR_NO_ERROR)
-            err = from->err;
-        if (err != RD_KAFKA_RESP_ERR_NO_ERROR)
-            break;
         to->offset = from->offset;
         if (from->offset >= 0)
             rd_kafka_topic_partition_set_leader_epoch(to, rd_kafka_topic_partition_get_leader_epoch(from));
         else
             to->offset = latest ? RD_KAFKA_OFFSET_END : RD_KAFKA_OFFSET_BEGINNING;
     }
-    if (err != RD_KAFKA_RESP_ERR_NO_ERROR)
+    if (err != RD_KAFKA_RESP_ERR_NO_ERROR && err != RD_KAFKA_RESP_ERR__NO_OFFSET)
         kafka_source_fail(source, ERROR_TRANSIENT, "could not ask for the committed offsets: %s",
                           rd_kafka_err2str(err));
     rd_kafka_topic_partition_list_destroy(committed);
+    return err == RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
 /* Exactly once: the store knows better where a partition starts. NULL: it could not be asked, and the run ends, or a drain began, for which no partition is needed. */
@@ -121,8 +146,7 @@ static void look_at_limits(struct kafka_source *source)
 static void assign(struct kafka_source *source, rd_kafka_topic_partition_list_t *list)
 {
     rd_kafka_t *rk = source->client.rk;
-    find_starts(source, list);
-    struct offset_start *starts = find_store_starts(source, list);
+    struct offset_start *starts = find_starts(source, list) ? find_store_starts(source, list) : NULL;
     if (starts != NULL)
         add_partitions(source, list, starts);
     free(starts);

@@ -90,7 +90,9 @@ static void on_message(struct kafka_source *source, const rd_kafka_message_t *me
     const char *words = rd_kafka_message_errstr(message);
     switch (message->err) {
     case RD_KAFKA_RESP_ERR_NO_ERROR:
-        /* Partitions have queues of their own; a record here would be lost if we went on. */
+        /* Partitions have queues of their own; a record here would be lost if we went on. But for those that come when a drain has begun: nothing is taken of them. */
+        if (intake_draining(source->intake))
+            break;
         kafka_source_fail(source, ERROR_RESTART, "%s/%d: a record came by the wrong queue",
                           rd_kafka_topic_name(message->rkt), (int)message->partition);
         break;
@@ -236,6 +238,22 @@ static enum status subscribe(struct kafka_source *source, struct error *error)
     return STATUS_OK;
 }
 
+/* Nothing may be committed beside the store's transactions: the one that comes last would win. And an offset in a transaction that is not over must not be taken for no offset. */
+static enum status leave_commits(const struct kafka_source *source, rd_kafka_conf_t *conf, struct error *error)
+{
+    char level[32] = "";
+    size_t size = sizeof level;
+    if (!source->elsewhere)
+        return STATUS_OK;
+    (void)rd_kafka_conf_get(conf, "isolation.level", level, &size);
+    if (strcmp(level, "read_committed") != 0)
+        return error_set(error, ERROR_FATAL,
+                         "expected isolation.level read_committed, as the store moves the group's offsets in "
+                         "transactions, found %s",
+                         level);
+    return kafka_conf_set(conf, "enable.auto.commit", "false", error);
+}
+
 static enum status join_group(struct kafka_source *source, unsigned partitions, struct error *error)
 {
     const struct kafka_source_config *config = source->config;
@@ -243,7 +261,8 @@ static enum status join_group(struct kafka_source *source, unsigned partitions, 
     if (conf == NULL)
         return STATUS_FAILED;
     if (kafka_fetch_limits(conf, &config->connection.properties, source->env.fetch_bytes, partitions, error) !=
-        STATUS_OK) {
+            STATUS_OK ||
+        leave_commits(source, conf, error) != STATUS_OK) {
         rd_kafka_conf_destroy(conf);
         return STATUS_FAILED;
     }
@@ -254,6 +273,7 @@ static enum status join_group(struct kafka_source *source, unsigned partitions, 
     if (kafka_client_open(&source->client, KAFKA_CONSUMER, conf, error) != STATUS_OK)
         return STATUS_FAILED;
     rd_kafka_poll_set_consumer(source->client.rk);
+    kafka_member_set(source, source->client.rk);
     source->events = rd_kafka_queue_get_consumer(source->client.rk);
     source->replies = rd_kafka_queue_new(source->client.rk);
     rd_kafka_queue_cb_event_enable(source->events, on_event, source);
@@ -284,6 +304,7 @@ static enum status kafka_run(void *arg, struct intake *intake, struct context *c
     unsigned partitions = 0;
     source->intake = intake;
     source->context = context;
+    source->elsewhere = intake_commits_elsewhere(intake);
     intake_on_wake(intake, wake, source);
     enum status status = kafka_topics_wait(source, &partitions, error);
     if (status == STATUS_OK)
@@ -313,6 +334,7 @@ static void kafka_close(void *arg)
     free(source->partitions);
     if (source->wake_fd >= 0)
         close(source->wake_fd);
+    CHECK_CALL(pthread_mutex_destroy(&source->member_mutex));
     free(source);
 }
 
@@ -326,6 +348,7 @@ static enum status kafka_open(const void *config, const struct connector_env *en
     source->config = config;
     source->env = *env;
     source->client = (struct kafka_client){.part = env->name, .owner = source};
+    CHECK_CALL(pthread_mutex_init(&source->member_mutex, NULL));
     source->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (source->wake_fd < 0) {
         enum status status = error_set(error, ERROR_TRANSIENT, "could not make an eventfd: %s", strerror(errno));

@@ -11,14 +11,16 @@
  *   hand.c       messages -> batches -> intake
  *   commit.c     what may be committed -> stored, committed with a deadline
  *   corrupt.c    past a batch that can't be read
+ *   member.c     who we are in the group, for a store that moves its offsets
  *
- * One thread runs it all, but for the two callbacks that wake it. Each assigned partition's queue is split off the consumer's, so that a
+ * One thread runs it all, but for the two callbacks that wake it and for member.c. Each assigned partition's queue is split off the consumer's, so that a
  * partition can be left alone without stopping the others, and so that a pop gives records of one partition only.
  */
 #ifndef WEIR_CONNECTORS_KAFKA_SOURCE_H
 #define WEIR_CONNECTORS_KAFKA_SOURCE_H
 
 #include <librdkafka/rdkafka.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -112,7 +114,10 @@ struct kafka_source {
     unsigned topics_missing; /* topics of the config that are not there */
     char missing[160];       /* the first of them, in words */
     int64_t session;         /* ns: the group forgets us after so long without a heartbeat */
-    bool stopped;            /* the run must end: by `failure`, or (class NONE) as the context ended */
+    bool elsewhere;          /* the store commits, not we: see intake_commits_elsewhere */
+    pthread_mutex_t member_mutex;
+    rd_kafka_t *member; /* member_mutex: the handle, from the joining to the leaving; else NULL */
+    bool stopped;       /* the run must end: by `failure`, or (class NONE) as the context ended */
     struct error failure;
     struct kafka_hand hand;
 };
@@ -182,12 +187,17 @@ void kafka_hand_drop(struct kafka_source *source, const struct kafka_partition *
 
 /* commit.c */
 void kafka_on_commit(rd_kafka_t *rk, rd_kafka_resp_err_t err, rd_kafka_topic_partition_list_t *list, void *opaque);
-/* Hands what may be committed to the auto-commit timer. */
+/* Hands what may be committed to the auto-commit timer; or, where the store commits, tells what it has. */
 void kafka_store_offsets(struct kafka_source *source);
 /* Commits what may be committed of the partitions in `list` (NULL: of all) and waits for the answer until `until`. */
 enum status kafka_commit(struct kafka_source *source, const rd_kafka_topic_partition_list_t *list, int64_t until);
-/* Commits this very offset, also one behind what is committed already; does not wait. */
+/* Commits this very offset, also one behind what is committed already; does not wait. Not where the store commits. */
 void kafka_commit_back(struct kafka_partition *partition, int64_t offset);
+
+/* member.c */
+void kafka_member_set(struct kafka_source *source, rd_kafka_t *rk);
+/* What the group knows us by now; NULL: we are no member. Any thread. */
+rd_kafka_consumer_group_metadata_t *kafka_member_metadata(struct kafka_source *source);
 
 /* corrupt.c */
 /* The batch at the position can't be read, says librdkafka; or, while a search is on: that is the answer. base: its first offset, as far as it can be told. */
