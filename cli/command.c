@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "config/report.h"
+#include "config/units.h"
 
 enum { NAMES_MAX = 16 };
 
@@ -69,10 +70,20 @@ static bool is_number(const char *text)
     return text[0] >= '0' && text[0] <= '9' && *end == '\0' && errno == 0 && value > 0;
 }
 
+static bool is_duration(const char *text)
+{
+    int64_t value;
+    return units_duration(text, strlen(text), &value) && value > 0;
+}
+
 static bool check_value(const struct option *option, const char *value, char *message, size_t size)
 {
     if (option->number && !is_number(value)) {
         snprintf(message, size, "--%s takes a whole number from 1 on, not \"%s\"", option->name, value);
+        return false;
+    }
+    if (option->duration && !is_duration(value)) {
+        snprintf(message, size, "--%s takes a duration (500ms, 10s, 1m), not \"%s\"", option->name, value);
         return false;
     }
     if (option->choices == NULL)

@@ -22,6 +22,8 @@ enum option_id {
     OPTION_RECORDS,
     OPTION_DIR,
     OPTION_KEEP,
+    OPTION_LIVE,
+    OPTION_TIMEOUT,
     OPTION_COUNT,
 };
 
@@ -29,6 +31,7 @@ struct option {
     enum option_id id; /* OPTION_NONE ends a list */
     char letter;       /* 0: none */
     bool number;       /* its value is a whole number from 1 on */
+    bool duration;     /* its value is a duration as in configs, not 0 */
     const char *name;
     const char *value; /* what the value is called in help; NULL: a flag */
     const char *help;

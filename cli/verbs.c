@@ -36,7 +36,16 @@ static const struct option RUN_OPTIONS[] = {
 };
 
 static const struct option CHECK_OPTIONS[] = {
+    {.id = OPTION_LIVE,
+     .name = "live",
+     .help = "connect as well: brokers, topics, group, stores; changes nothing there"},
+    {.id = OPTION_TIMEOUT,
+     .name = "timeout",
+     .value = "TIME",
+     .help = "how long the source, and each store, may take to answer (10s)",
+     .duration = true},
     {.id = OPTION_JSON, .name = "json", .help = "findings as JSON, one object a line"},
+    {.id = OPTION_VERBOSE, .letter = 'v', .name = "verbose", .help = "what the clients say meanwhile, on stderr"},
     HELP_OPTION,
     {0},
 };
@@ -84,12 +93,17 @@ const struct verb command_verbs[] = {
      .arguments = "FILE...",
      .least = 1,
      .most = UINT_MAX,
-     .help = "find every mistake in configs; needs no broker",
+     .help = "find every mistake in configs; needs no broker without --live",
      .options = CHECK_OPTIONS,
      .run = verb_check,
      .examples = "  weir check orders.yaml\n"
+                 "  weir check --live --timeout 5s orders.yaml\n"
                  "  weir check --json conf/*.yaml\n",
-     .details = "Exits with 78 when there is a mistake. Warnings alone are good.\n"},
+     .details =
+         "Also reads the lookup tables and other files that stages need. With --live it asks the brokers for the\n"
+         "topics and the group's offsets, and opens each store, as `weir run` would: every problem is told with\n"
+         "its place. It joins no group, and makes no topic, table, folder or file.\n"
+         "Exits with 78 when there is a mistake, 69 when something is only out of reach. Warnings alone are good.\n"},
     {.name = "demo",
      .arguments = "",
      .help = "run everything on an embedded broker with generated orders",

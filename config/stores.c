@@ -76,6 +76,25 @@ static bool parse_store(struct config_loader *loader, const struct config_regist
     return config_parse(loader, store->type->config, choice.node, content) && good;
 }
 
+/* Stores of one type that can't both be: the later one is told. */
+static bool check_beside(struct config_loader *loader, const struct config *config)
+{
+    bool good = true;
+    for (uint32_t i = 1; i < config->store_count; i++) {
+        const struct config_store *store = &config->stores[i];
+        for (uint32_t j = 0; j < i; j++) {
+            const struct config_node *node = store->head.node;
+            const char *why = NULL;
+            if (store->type != config->stores[j].type || store->type->can_stand_beside == NULL ||
+                store->type->can_stand_beside(store->config, config->stores[j].config, &node, &why))
+                continue;
+            config_error(loader->report, node, "%s", why);
+            good = false;
+        }
+    }
+    return good;
+}
+
 bool stores_parse(struct config_loader *loader, const struct config_registry *registry, const struct config_node *store,
                   const struct config_node *around, struct config *config)
 {
@@ -99,5 +118,6 @@ bool stores_parse(struct config_loader *loader, const struct config_registry *re
         return false;
     for (uint32_t i = 0; i < count; i++)
         good &= parse_store(loader, registry, &items[i], around, config);
-    return good;
+    /* Not when one of them is wrong: it may not even have a path. */
+    return good && check_beside(loader, config);
 }

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "config/fields.h"
+#include "config/probe.h"
 #include "config/table.h"
 #include "processor/metrics.h"
 #include "processor/stage.h"
@@ -127,14 +128,73 @@ static enum status open_table(struct lookup *lookup, const struct stage_env *env
     return status;
 }
 
+/* -- weir check -- */
+
+/* Is the table good for this column alone? absent: no row has it, which NDJSON allows. */
+static enum status try_column(const struct lookup *lookup, const char *path, const char *const *field, bool *ret_absent,
+                              struct error *error)
+{
+    struct lookup_shape shape = lookup->shape;
+    struct lookup_table *table = NULL;
+    struct stat stat;
+    shape.fields = field;
+    shape.field_count = 1;
+    enum status status = lookup_table_load(path, &shape, &table, &stat, error);
+    if (status == STATUS_OK)
+        *ret_absent = lookup_table_counts(table)->absent != NULL;
+    lookup_table_unref(table);
+    return status;
+}
+
+/* Each column by itself, so that all that are missing are told, each at its place. */
+static void probe_columns(const struct lookup *lookup, const char *path, struct probe *probe)
+{
+    const struct config_node *node = lookup->config->head.node, *list = config_tree_get(node, "fields");
+    const char *const *fields = lookup->config->fields.items;
+    struct error error = {0};
+    bool absent = false;
+    if (try_column(lookup, path, &lookup->shape.column, &absent, &error) != STATUS_OK) {
+        probe_tell(probe, error.class, config_tree_get(node, "table"), "%s", error.text);
+        return;
+    }
+    for (uint32_t i = 0; i < lookup->config->fields.count; i++) {
+        const struct config_node *place = list != NULL && list->kind == NODE_LIST ? &list->children[i] : list;
+        absent = false;
+        if (try_column(lookup, path, &fields[i], &absent, &error) != STATUS_OK)
+            probe_tell(probe, error.class, place, "%s", error.text);
+        else if (absent)
+            probe_warn(probe, place, "%s: no row has the field '%s'", path, fields[i]);
+    }
+}
+
+static enum status probe_table(const struct lookup *lookup, const struct stage_env *env, struct error *error)
+{
+    struct lookup_table *table = NULL;
+    struct stat stat;
+    char *path = file_resolve(env->config_dir, lookup->config->table);
+    if (path == NULL)
+        return error_set(error, ERROR_TRANSIENT, "out of memory");
+    if (lookup_table_load(path, &lookup->shape, &table, &stat, error) != STATUS_OK ||
+        lookup_table_counts(table)->absent != NULL)
+        probe_columns(lookup, path, env->probe);
+    lookup_table_unref(table);
+    free(path);
+    return STATUS_OK;
+}
+
+/* -- the contract -- */
+
 static enum status lookup_init(const void *config, const struct stage_env *env, void **ret_stage, struct error *error)
 {
     struct lookup *lookup = calloc(1, sizeof *lookup);
     if (lookup == NULL)
         return error_set(error, ERROR_TRANSIENT, "out of memory");
     lookup->config = config;
-    enum status status = make_paths(lookup) && make_shape(lookup) ? open_table(lookup, env, error)
-                                                                  : error_set(error, ERROR_TRANSIENT, "out of memory");
+    enum status status = STATUS_OK;
+    if (!make_paths(lookup) || !make_shape(lookup))
+        status = error_set(error, ERROR_TRANSIENT, "out of memory");
+    else
+        status = env->probe != NULL ? probe_table(lookup, env, error) : open_table(lookup, env, error);
     if (status == STATUS_OK)
         *ret_stage = lookup;
     else

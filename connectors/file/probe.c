@@ -44,3 +44,29 @@ void file_probe(const struct file_config *config, struct probe *probe)
         probe_tell(probe, ERROR_FATAL, node, "expected a folder that weir may write to at %s: %s", folder,
                    strerror(errno));
 }
+
+/* The same name, but for "./" and doubled slashes. */
+static bool same_path(const char *a, const char *b)
+{
+    bool begin = true; /* of a folder's name */
+    for (;; a++, b++) {
+        while (begin && (a[0] == '/' || (a[0] == '.' && a[1] == '/')))
+            a += a[0] == '.' ? 2 : 1;
+        while (begin && (b[0] == '/' || (b[0] == '.' && b[1] == '/')))
+            b += b[0] == '.' ? 2 : 1;
+        if (*a != *b || *a == '\0')
+            return *a == *b;
+        begin = *a == '/';
+    }
+}
+
+bool file_can_stand_beside(const void *arg, const void *other_arg, const struct config_node **ret_node,
+                           const char **ret_why)
+{
+    const struct file_config *config = arg, *other = other_arg;
+    if ((config->path[0] == '/') != (other->path[0] == '/') || !same_path(config->path, other->path))
+        return true;
+    *ret_node = config_tree_get(config->head.node, "path");
+    *ret_why = "expected a path that no other store has: they would write the same files";
+    return false;
+}

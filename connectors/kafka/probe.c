@@ -224,16 +224,16 @@ static void look_for_target(struct look *look, const struct config_node *node, c
 
 /* -- the group -- */
 
-/* Reading the committed offsets needs the coordinator and the right to the group, and no membership. */
-static void look_at_group(struct look *look, const struct config_node *node, const char *group)
+/* Reading the committed offsets needs the coordinator and the right to the group, and no membership. topic: to ask for when none is there. */
+static void look_at_group(struct look *look, const struct config_node *node, const char *group, const char *topic)
 {
     int64_t left = context_deadline(look->context) - clock_now();
     if (look->found->cnt == 0)
-        return;
+        rd_kafka_topic_partition_list_add(look->found, topic, 0);
     rd_kafka_resp_err_t err = left > 0 ? rd_kafka_committed(look->client.rk, look->found, (int)(left / CLOCK_MS) + 1)
                                        : RD_KAFKA_RESP_ERR__TIMED_OUT;
     for (int i = 0; i < look->found->cnt && err == RD_KAFKA_RESP_ERR_NO_ERROR; i++)
-        err = look->found->elems[i].err;
+        err = is_missing(look->found->elems[i].err) ? err : look->found->elems[i].err;
     if (err == RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED)
         probe_tell(look->probe, ERROR_FATAL, node, "expected the right to use the group \"%s\": %s", group,
                    rd_kafka_err2str(err));
@@ -279,7 +279,7 @@ static void look_at_source(struct look *look, const struct kafka_source_config *
         else
             look_for_name(look, node, topics[i]);
     }
-    look_at_group(look, config_tree_get(config->head.node, "group"), config->group);
+    look_at_group(look, config_tree_get(config->head.node, "group"), config->group, topics[0]);
 }
 
 void kafka_source_probe(const void *arg, const struct dead_letter_config *letters,

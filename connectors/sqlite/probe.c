@@ -114,3 +114,16 @@ enum status sqlite_probe(const struct sqlite_config *config, struct probe *probe
         error_prefix(error, "until the deadline");
     return status;
 }
+
+bool sqlite_can_stand_beside(const void *arg, const void *other_arg, const struct config_node **ret_node,
+                             const char **ret_why)
+{
+    const struct sqlite_config *config = arg, *other = other_arg;
+    bool upserts = config->mode == MODE_UPSERT && other->mode == MODE_UPSERT;
+    if (upserts || strcmp(config->path, ":memory:") == 0 || strcmp(config->path, other->path) != 0 ||
+        sqlite3_stricmp(config->table, other->table) != 0)
+        return true;
+    *ret_node = config_tree_get(config->head.node, "table");
+    *ret_why = "expected a table that no other store appends to: each record would be in it twice";
+    return false;
+}

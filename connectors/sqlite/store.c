@@ -334,6 +334,7 @@ const struct store_type sqlite_store = {
     .write = sqlite_write,
     .flush = sqlite_flush,
     .close = sqlite_close,
+    .can_stand_beside = sqlite_can_stand_beside,
     .offsets = &offsets,
     .can_keep_offsets = sqlite_offsets_can_keep,
     .flush_records = 16384,
