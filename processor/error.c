@@ -40,7 +40,7 @@ const char *error_class_name(enum error_class class)
 {
     static const char *const names[] = {
         [ERROR_NONE] = "none",       [ERROR_RECORD] = "record", [ERROR_TRANSIENT] = "transient",
-        [ERROR_RESTART] = "restart", [ERROR_FATAL] = "fatal",
+        [ERROR_RESTART] = "restart", [ERROR_FATAL] = "fatal",   [ERROR_UNAVAILABLE] = "unavailable",
     };
     return names[class];
 }

@@ -15,6 +15,7 @@ enum error_class {
     ERROR_TRANSIENT, /* the other side is: try again with backoff */
     ERROR_RESTART, /* what was handed over since the last flush is lost: rebuild the group from the committed offsets */
     ERROR_FATAL,   /* nothing will help but a person: stop and say why */
+    ERROR_UNAVAILABLE, /* the other side lacks what is needed, and waiting for it is over: stop; another start, later, may help */
 };
 
 enum { ERROR_TEXT_MAX = 512 };

@@ -63,7 +63,7 @@ static enum status prepare_restart(const struct supervisor_config *config, struc
                                    struct restarts *restarts, struct backoff *backoff, struct error *error)
 {
     int64_t now = clock_now();
-    if (error->class == ERROR_FATAL)
+    if (error->class == ERROR_FATAL || error->class == ERROR_UNAVAILABLE)
         return STATUS_FAILED;
     if (!restarts_allow(restarts, now, config->restarts_window)) {
         error_prefix(error, "failed more than %u times within %lld s, the last time by this", restarts->max,

@@ -14,6 +14,8 @@
 
 enum { ANSWER_MS = 1000 };
 #define LOOK_AGAIN (5 * CLOCK_SECOND)
+/* exit_at_end: a topic without which there is nothing to do may be in the making for so long, but not for ever: somebody waits for the end. */
+#define GIVE_UP_AFTER (30 * CLOCK_SECOND)
 
 struct look {
     struct kafka_client *client;
@@ -110,8 +112,21 @@ static void note_look(struct kafka_source *source, const struct look *look)
 
 /* -- before the consumer is made -- */
 
-static enum status wait_for_one(struct kafka_source *source, struct kafka_client *client, unsigned *ret_partitions)
+/* absent_since: when the brokers first said that no topic is there; 0: they have not. */
+static enum status give_up(const struct kafka_source *source, const struct look *look, int64_t absent_since,
+                           struct error *error)
 {
+    if (!source->env.exit_at_end || absent_since == 0 || clock_now() - absent_since < GIVE_UP_AFTER)
+        return STATUS_OK;
+    return error_set(error, ERROR_UNAVAILABLE, "%s%s, for %lld s by now: an exit at the end waits no longer",
+                     look->first_missing, look->missing > 1 ? " (and more are missing)" : "",
+                     (long long)(GIVE_UP_AFTER / CLOCK_SECOND));
+}
+
+static enum status wait_for_one(struct kafka_source *source, struct kafka_client *client, unsigned *ret_partitions,
+                                struct error *error)
+{
+    int64_t absent_since = 0;
     for (;;) {
         struct look look = {.client = client};
         bool answered = look_for_all(source->config, &look);
@@ -128,8 +143,12 @@ static enum status wait_for_one(struct kafka_source *source, struct kafka_client
         else
             intake_state(source->intake, false, -1,
                          client->state != KAFKA_UP ? client->reason : rd_kafka_err2str(look.err));
+        if (answered && absent_since == 0)
+            absent_since = clock_now();
         kafka_source_wait(source, clock_now() + CLOCK_SECOND);
         enum status status = context_status(source->context);
+        if (status == STATUS_OK && answered)
+            status = give_up(source, &look, absent_since, error);
         if (status != STATUS_OK)
             return status;
         if (intake_draining(source->intake))
@@ -145,7 +164,7 @@ enum status kafka_topics_wait(struct kafka_source *source, unsigned *ret_partiti
         return STATUS_FAILED;
     enum status status = kafka_client_open(&client, KAFKA_CONSUMER, conf, error);
     if (status == STATUS_OK)
-        status = wait_for_one(source, &client, ret_partitions);
+        status = wait_for_one(source, &client, ret_partitions, error);
     (void)kafka_client_close(&client, 5 * CLOCK_SECOND);
     return status;
 }
