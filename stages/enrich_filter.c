@@ -48,12 +48,28 @@ static void filter_close(void *stage)
     free(stage);
 }
 
+/* A condition that stands in the filter itself: which of its keys, or NULL. */
+static const char *bare_condition(const struct config_node *node)
+{
+    static const char *const KEYS[] = {"path", "all", "any", "not", "equals", "not_equals", "in", "matches", "exists"};
+    for (size_t i = 0; i < sizeof KEYS / sizeof KEYS[0]; i++) {
+        if (config_tree_get(node, KEYS[i]) != NULL)
+            return KEYS[i];
+    }
+    return NULL;
+}
+
 static void filter_check(const void *arg, struct config_report *report)
 {
     const struct filter_config *config = arg;
     const struct config_node *drop = config_tree_get(config->head.node, "drop_when");
     const struct config_node *keep = config_tree_get(config->head.node, "keep_when");
-    if (drop == NULL && keep == NULL)
+    const char *bare = bare_condition(config->head.node);
+    if (drop == NULL && keep == NULL && bare != NULL)
+        config_error(report, config->head.node,
+                     "expected drop_when or keep_when, found a condition by itself; did you mean drop_when: {%s: ...}?",
+                     bare);
+    else if (drop == NULL && keep == NULL)
         config_error(report, config->head.node, "expected drop_when or keep_when, found neither");
     else if (drop != NULL && keep != NULL)
         config_error_key(report, keep, "expected drop_when or keep_when, found both; join conditions by all, any, not");
