@@ -135,6 +135,16 @@ lag_is_zero() {
 
 # ---- weir -------------------------------------------------------------------------------------------------------------------
 
+# store_yaml MEMBER: its store, a database of its own; stores.sh has others.
+store_yaml() {
+    cat <<END
+      sqlite:
+        path: $scratch/$1.db
+        table: orders
+        columns: {order_id: .order_id, customer_id: .customer_id, tier: .tier, total: .total, partition: "{{partition}}", offset: "{{offset}}"}
+END
+}
+
 # config MEMBER [LINE...]: writes MEMBER.yaml, with the lines (indented as they must be) in `source: kafka:`.
 config() {
     local member=$1 line
@@ -143,6 +153,7 @@ config() {
     cat >"$scratch/$member.yaml" <<END
 service: chaos
 memory: $memory
+delivery: ${delivery:-at_least_once}
 source:
   kafka:
     brokers: $broker
@@ -156,12 +167,10 @@ stages:
     queue: {records: 8192}
   - enrich:
       - lookup: {table: customers.csv, match: customer_id, fields: [tier]}
+      - set: {partition: "{{partition}}", offset: "{{offset}}"}
     queue: {records: 8192}
   - store:
-      sqlite:
-        path: $scratch/$member.db
-        table: orders
-        columns: {order_id: .order_id, customer_id: .customer_id, tier: .tier, total: .total, partition: "{{partition}}", offset: "{{offset}}"}
+$(store_yaml "$member")
 errors:
   retry: {max: 5, backoff: 50ms..1s}
   dead_letter: {topic: $topic.dlq}
@@ -246,12 +255,15 @@ replayable() {
         END {print n + 0}'
 }
 
-# judge RECORDS DUPLICATES DEAD_DUPLICATES MEMBER...: the oracle has the last word.
+# judge RECORDS DUPLICATES DEAD_DUPLICATES MEMBER...: the oracle has the last word. A member stands for its database; anything with a slash in it is a file.
 judge() {
     local records=$1 duplicates=$2 dead_duplicates=$3 member stores=()
     shift 3
     for member; do
-        stores+=("$scratch/$member.db")
+        case $member in
+        */*) stores+=("$member") ;;
+        *) stores+=("$scratch/$member.db") ;;
+        esac
     done
     "$verify" --brokers "$broker" --topic "$topic" --group "$group" --dead-letters "$topic.dlq" --records "$records" --broken "$broken" \
         --partitions $partitions --duplicates "$duplicates" --dead-duplicates "$dead_duplicates" "${stores[@]}" || fail "the oracle says no"

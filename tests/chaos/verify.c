@@ -23,7 +23,8 @@
 
 static const char USAGE[] =
     "usage: verify --brokers B --topic T --group G --dead-letters T --records N [--broken PPM] [--partitions 6]\n"
-    "              [--duplicates MAX] [--dead-duplicates MAX] DATABASE...\n";
+    "              [--duplicates MAX] [--dead-duplicates MAX] STORE...\n"
+    "STORE: an SQLite database, or NAME.tsv with order, customer, tier, total, partition and offset in each line\n";
 
 enum { MAX_STORES = 16, MAX_PARTITIONS = 1024, EXAMPLES = 5 };
 
@@ -54,39 +55,45 @@ static void note_seen(struct oracle *oracle, uint64_t id, uint64_t *duplicates)
 
 /* -- stores -- */
 
-static const char *column_text(sqlite3_stmt *statement, int column)
-{
-    const unsigned char *text = sqlite3_column_text(statement, column);
-    return text != NULL ? (const char *)text : "";
-}
+/* A row as text, in the order of the usage. */
+enum { ORDER, CUSTOMER, TIER, TOTAL, PARTITION, OFFSET, COLUMNS };
 
-static void check_row(struct oracle *oracle, const char *path, sqlite3_stmt *row)
+static void check_row(struct oracle *oracle, const char *path, const char *const row[COLUMNS])
 {
     struct orders_fields fields;
-    const char *text = column_text(row, 0);
     uint64_t id;
-    if (!orders_parse_id(text, strlen(text), &id) || id >= oracle->records ||
+    if (!orders_parse_id(row[ORDER], strlen(row[ORDER]), &id) || id >= oracle->records ||
         orders_is_broken(id, (unsigned)oracle->ppm)) {
-        found(oracle, &oracle->spurious, "spurious", path, text);
+        found(oracle, &oracle->spurious, "spurious", path, row[ORDER]);
         return;
     }
     orders_get_fields(id, &fields);
     uint64_t partition = id % oracle->partitions;
     int64_t offset = (int64_t)(id / oracle->partitions);
-    if (strcmp(column_text(row, 1), fields.customer) != 0 || strcmp(column_text(row, 2), fields.tier) != 0 ||
-        sqlite3_column_double(row, 3) != fields.total || sqlite3_column_int64(row, 4) != (int64_t)partition ||
-        sqlite3_column_int64(row, 5) != offset)
-        found(oracle, &oracle->corrupted, "corrupted", path, text);
+    if (strcmp(row[CUSTOMER], fields.customer) != 0 || strcmp(row[TIER], fields.tier) != 0 ||
+        strtod(row[TOTAL], NULL) != fields.total || strtoull(row[PARTITION], NULL, 10) != partition ||
+        strtoll(row[OFFSET], NULL, 10) != offset)
+        found(oracle, &oracle->corrupted, "corrupted", path, row[ORDER]);
     if (oracle->seen[id] == 0) {
         if (offset < oracle->last[partition])
-            found(oracle, &oracle->inversions, "out of order", path, text);
+            found(oracle, &oracle->inversions, "out of order", path, row[ORDER]);
         oracle->last[partition] = offset;
     }
     note_seen(oracle, id, &oracle->duplicates);
     oracle->stored++;
 }
 
-static void check_store(struct oracle *oracle, const char *path)
+static void check_database_row(struct oracle *oracle, const char *path, sqlite3_stmt *statement)
+{
+    const char *row[COLUMNS];
+    for (int i = 0; i < COLUMNS; i++) {
+        const unsigned char *text = sqlite3_column_text(statement, i);
+        row[i] = text != NULL ? (const char *)text : "";
+    }
+    check_row(oracle, path, row);
+}
+
+static void check_database(struct oracle *oracle, const char *path)
 {
     sqlite3 *db;
     sqlite3_stmt *rows = NULL;
@@ -98,12 +105,10 @@ static void check_store(struct oracle *oracle, const char *path)
         code = sqlite3_prepare_v2(
             db, "SELECT order_id, customer_id, tier, total, partition, offset FROM orders ORDER BY rowid", -1, &rows,
             NULL);
-    /* In one store a partition may go away and come back, never run backwards. */
-    memset(oracle->last, 0xff, sizeof oracle->last);
     while (code == SQLITE_OK && !empty) {
         code = sqlite3_step(rows);
         if (code == SQLITE_ROW) {
-            check_row(oracle, path, rows);
+            check_database_row(oracle, path, rows);
             code = SQLITE_OK;
         }
     }
@@ -111,6 +116,38 @@ static void check_store(struct oracle *oracle, const char *path)
         kafka_die("verify: %s: %s", path, sqlite3_errmsg(db));
     sqlite3_finalize(rows);
     sqlite3_close(db);
+}
+
+static void check_text(struct oracle *oracle, const char *path)
+{
+    FILE *file = fopen(path, "r");
+    char line[4096];
+    if (file == NULL)
+        kafka_die("verify: cannot read %s", path);
+    while (fgets(line, sizeof line, file) != NULL) {
+        const char *row[COLUMNS];
+        char *rest = line;
+        line[strcspn(line, "\n")] = '\0';
+        for (int i = 0; i < COLUMNS; i++) {
+            const char *column = strsep(&rest, "\t");
+            row[i] = column != NULL ? column : "";
+        }
+        check_row(oracle, path, row);
+    }
+    if (ferror(file))
+        kafka_die("verify: cannot read %s to its end", path);
+    fclose(file);
+}
+
+static void check_store(struct oracle *oracle, const char *path)
+{
+    const char *dot = strrchr(path, '.');
+    /* In one store a partition may go away and come back, never run backwards. */
+    memset(oracle->last, 0xff, sizeof oracle->last);
+    if (dot != NULL && strcmp(dot, ".tsv") == 0)
+        check_text(oracle, path);
+    else
+        check_database(oracle, path);
 }
 
 /* -- dead letters -- */
