@@ -32,6 +32,7 @@ BEGIN {
     # Whose a library is: the paths that may include it begin so. cli/ ties everything together and may see all.
     owner["librdkafka/"] = "^connectors/kafka/"
     owner["sqlite3.h"] = "^connectors/sqlite/"
+    owner["libpq"] = "^connectors/postgres/"
     owner["yaml.h"] = "^config/"
     owner["microhttpd.h"] = "^admin/"
     owner["simdjson"] = "^stages/.*[.]cpp$"

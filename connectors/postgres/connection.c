@@ -1,0 +1,335 @@
+/* See connection.h. */
+#include "connectors/postgres/connection.h"
+
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "connectors/postgres/slots.h"
+#include "connectors/postgres/sqlstate.h"
+#include "processor/clock.h"
+#include "processor/log.h"
+
+/* The server ends a statement by its own clock first, which leaves the connection good; ours is for a server that hangs. */
+#define GRACE CLOCK_SECOND
+
+enum status postgres_connection_init(struct postgres_connection *connection, const struct postgres_config *config,
+                                     const char *service, bool counted, struct error *error)
+{
+    *connection = (struct postgres_connection){.config = config, .wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
+    snprintf(connection->application, sizeof connection->application, "weir/%.60s", service);
+    snprintf(connection->server, sizeof connection->server, "the server");
+    if (connection->wake_fd < 0)
+        return error_set(error, ERROR_TRANSIENT, "postgres: no more file descriptors");
+    if (counted && config->limit > 0) {
+        connection->slots = postgres_slots_ref(config->dsn, config->limit);
+        if (connection->slots == NULL)
+            return error_set(error, ERROR_TRANSIENT, "out of memory");
+    }
+    return STATUS_OK;
+}
+
+void postgres_connection_fini(struct postgres_connection *connection)
+{
+    postgres_disconnect(connection);
+    postgres_slots_unref(connection->slots);
+    if (connection->wake_fd >= 0)
+        (void)close(connection->wake_fd);
+    connection->slots = NULL;
+    connection->wake_fd = -1;
+}
+
+void postgres_disconnect(struct postgres_connection *connection)
+{
+    if (connection->pg != NULL) {
+        if (connection->running)
+            postgres_cancel(connection->pg, &connection->backend);
+        PQfinish(connection->pg);
+    }
+    connection->pg = NULL;
+    connection->running = false;
+    if (connection->slot)
+        postgres_slots_release(connection->slots);
+    connection->slot = false;
+}
+
+/* -- errors -- */
+
+/* libpq's messages have lines and a trailing newline; ours are one line. */
+static void one_line(char *text)
+{
+    size_t used = 0;
+    for (const char *at = text; *at != '\0'; at++) {
+        bool blank = *at == '\n' || *at == '\t' || *at == ' ';
+        if (!blank)
+            text[used++] = *at;
+        else if (used > 0 && text[used - 1] != ' ')
+            text[used++] = ' ';
+    }
+    while (used > 0 && (text[used - 1] == ' ' || text[used - 1] == '.'))
+        used--;
+    text[used] = '\0';
+}
+
+enum status postgres_lost(struct postgres_connection *connection, const char *what, struct error *error)
+{
+    char words[300];
+    snprintf(words, sizeof words, "%s", connection->pg != NULL ? PQerrorMessage(connection->pg) : "");
+    one_line(words);
+    connection->running = false;
+    postgres_disconnect(connection);
+    return error_set(error, ERROR_TRANSIENT, "PostgreSQL at %s: %s: %s", connection->server, what,
+                     words[0] != '\0' ? words : "the connection is gone");
+}
+
+enum status postgres_failed(const struct postgres_connection *connection, const PGresult *result, const char *what,
+                            struct error *error)
+{
+    const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+    const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+    const char *detail = PQresultErrorField(result, PG_DIAG_MESSAGE_DETAIL);
+    char words[400];
+    snprintf(words, sizeof words, "%s%s%s%s", message != NULL ? message : PQresultErrorMessage(result),
+             detail != NULL ? " (" : "", detail != NULL ? detail : "", detail != NULL ? ")" : "");
+    one_line(words);
+    return error_set(error, postgres_error_class(state), "PostgreSQL at %s: %s: %s [%s]", connection->server, what,
+                     words, state != NULL ? state : "no code");
+}
+
+/* -- connecting -- */
+
+static void note_server(struct postgres_connection *connection)
+{
+    const char *host = PQhost(connection->pg), *port = PQport(connection->pg);
+    if (host != NULL && host[0] != '\0')
+        snprintf(connection->server, sizeof connection->server, "%.120s:%.10s", host, port != NULL ? port : "");
+}
+
+static PGconn *start(const struct postgres_connection *connection)
+{
+    /* What stands before the dsn are defaults, what stands behind holds. A dead peer is found within ten seconds and a half, a host that does not answer makes room for
+     * the dsn's next one. */
+    const char *const names[] = {
+        "fallback_application_name", "keepalives_idle", "keepalives_interval", "keepalives_count",
+        "tcp_user_timeout",          "dbname",          "client_encoding",     NULL};
+    const char *const values[] = {connection->application, "5",    "2", "3", "10000",
+                                  connection->config->dsn, "UTF8", NULL};
+    return PQconnectStartParams(names, values, 1);
+}
+
+static enum status poll_connect(struct postgres_connection *connection, struct context *context, int64_t until)
+{
+    PostgresPollingStatusType state = PGRES_POLLING_WRITING;
+    while (state == PGRES_POLLING_READING || state == PGRES_POLLING_WRITING) {
+        short events = state == PGRES_POLLING_READING ? POLLIN : POLLOUT;
+        enum status status = postgres_await(PQsocket(connection->pg), events, connection->wake_fd, context, until);
+        if (status != STATUS_OK)
+            return status;
+        state = PQconnectPoll(connection->pg);
+    }
+    return state == PGRES_POLLING_OK ? STATUS_OK : STATUS_FAILED;
+}
+
+/*
+ * A password that stands in the dsn or the environment stays what it is as long as the process lives: to stop is the way to another one, as whatever
+ * started weir reads it anew. What libpq reads from a file at each connect, and what the server lets in without a password, may be put right under us.
+ */
+static bool password_is_fixed(const struct postgres_connection *connection)
+{
+    bool fixed = getenv("PGPASSWORD") != NULL;
+    PQconninfoOption *options = PQconninfoParse(connection->config->dsn, NULL);
+    for (const PQconninfoOption *option = options; option != NULL && option->keyword != NULL; option++) {
+        if (strcmp(option->keyword, "password") == 0)
+            fixed = fixed || option->val != NULL;
+    }
+    PQconninfoFree(options);
+    return fixed;
+}
+
+static enum status refused(struct postgres_connection *connection, struct error *error)
+{
+    enum error_class class = postgres_error_class(connection->state);
+    char state[6];
+    memcpy(state, connection->state, sizeof state);
+    if (class == ERROR_RECORD || (strncmp(state, "28", 2) == 0 && !password_is_fixed(connection)))
+        class = ERROR_TRANSIENT;
+    enum status status = postgres_lost(connection, "cannot connect", error);
+    if (error != NULL && state[0] != '\0') {
+        size_t used = strlen(error->text);
+        error->class = class;
+        snprintf(error->text + used, sizeof error->text - used, " [%s]", state);
+    }
+    return status;
+}
+
+static enum status take_slot(struct postgres_connection *connection, struct context *context)
+{
+    if (connection->slots == NULL || connection->slot)
+        return STATUS_OK;
+    enum status status = postgres_slots_acquire(connection->slots, context, clock_now() + CLOCK_SECOND);
+    if (status == STATUS_EMPTY) {
+        log_info("postgres", "all %lld connections that `limit` allows are taken: a worker waits for one",
+                 (long long)connection->config->limit);
+        status = postgres_slots_acquire(connection->slots, context, CLOCK_NEVER);
+    }
+    connection->slot = status == STATUS_OK;
+    return status;
+}
+
+enum status postgres_connect(struct postgres_connection *connection, struct context *context, struct error *error)
+{
+    if (connection->pg != NULL)
+        return STATUS_OK;
+    enum status status = take_slot(connection, context);
+    if (status != STATUS_OK)
+        return status;
+    connection->pg = start(connection);
+    if (connection->pg == NULL) {
+        postgres_disconnect(connection);
+        return error_set(error, ERROR_TRANSIENT, "out of memory");
+    }
+    struct postgres_trace *trace = postgres_trace_start(connection->pg, &connection->backend, connection->state);
+    if (PQstatus(connection->pg) == CONNECTION_BAD)
+        status = STATUS_FAILED;
+    else
+        status = poll_connect(connection, context, clock_now() + connection->config->timeout);
+    postgres_trace_stop(connection->pg, trace);
+    note_server(connection);
+    if (status == STATUS_FAILED)
+        return refused(connection, error);
+    if (status == STATUS_EMPTY) {
+        postgres_disconnect(connection);
+        return error_set(error, ERROR_TRANSIENT, "PostgreSQL at %s: no connection within %.1f s", connection->server,
+                         (double)connection->config->timeout / (double)CLOCK_SECOND);
+    }
+    if (status == STATUS_OK && PQsetnonblocking(connection->pg, 1) != 0)
+        return postgres_lost(connection, "cannot connect", error);
+    if (status != STATUS_OK)
+        postgres_disconnect(connection);
+    return status;
+}
+
+/* -- statements -- */
+
+/* The context ended, or the deadline passed: there is no way back into step with the server but a new connection. */
+static enum status gave_up(struct postgres_connection *connection, enum status status, struct error *error)
+{
+    postgres_disconnect(connection);
+    if (status != STATUS_EMPTY)
+        return status;
+    return error_set(error, ERROR_TRANSIENT, "PostgreSQL at %s: no answer within %.1f s", connection->server,
+                     (double)connection->config->timeout / (double)CLOCK_SECOND);
+}
+
+/* One step of waiting: whatever the socket has is taken, whatever it takes is sent. *ret_more: there is more to send. */
+static enum status step(struct postgres_connection *connection, bool read, int64_t until, struct context *context,
+                        bool *ret_more, struct error *error)
+{
+    int left = PQflush(connection->pg);
+    if (left < 0)
+        return postgres_lost(connection, "cannot send", error);
+    *ret_more = left > 0;
+    if (left == 0 && !read)
+        return STATUS_OK;
+    short events = (short)(left > 0 ? POLLIN | POLLOUT : POLLIN);
+    enum status status = postgres_await(PQsocket(connection->pg), events, connection->wake_fd, context, until);
+    if (status != STATUS_OK)
+        return gave_up(connection, status, error);
+    /* Reads what there is, and nothing when there is none. */
+    if (PQconsumeInput(connection->pg) == 0)
+        return postgres_lost(connection, "the connection broke", error);
+    return STATUS_OK;
+}
+
+enum status postgres_drain(struct postgres_connection *connection, struct context *context, struct error *error)
+{
+    bool more = true;
+    while (more) {
+        enum status status = step(connection, false, connection->until, context, &more, error);
+        if (status != STATUS_OK)
+            return status;
+    }
+    return STATUS_OK;
+}
+
+enum status postgres_send(struct postgres_connection *connection, const char *sql, const struct postgres_params *params,
+                          struct context *context, struct error *error)
+{
+    int sent;
+    connection->until = clock_now() + connection->config->timeout + GRACE;
+    if (params == NULL)
+        sent = PQsendQuery(connection->pg, sql);
+    else
+        sent = PQsendQueryParams(connection->pg, sql, params->count, params->types, params->values, params->lengths,
+                                 params->formats, 0);
+    if (sent == 0)
+        return postgres_lost(connection, "cannot send a statement", error);
+    connection->running = true;
+    return postgres_drain(connection, context, error);
+}
+
+enum status postgres_next(struct postgres_connection *connection, struct context *context, PGresult **ret,
+                          struct error *error)
+{
+    bool more;
+    int64_t until = connection->until;
+    /* What was sent long ago may have been answered long ago. */
+    if (PQconsumeInput(connection->pg) == 0)
+        return postgres_lost(connection, "the connection broke", error);
+    while (PQisBusy(connection->pg)) {
+        enum status status = step(connection, true, until, context, &more, error);
+        if (status != STATUS_OK)
+            return status;
+    }
+    *ret = PQgetResult(connection->pg);
+    connection->running = *ret != NULL;
+    return STATUS_OK;
+}
+
+static bool is_failure(const PGresult *result)
+{
+    ExecStatusType status = PQresultStatus(result);
+    return status == PGRES_BAD_RESPONSE || status == PGRES_NONFATAL_ERROR || status == PGRES_FATAL_ERROR;
+}
+
+enum status postgres_finish(struct postgres_connection *connection, const char *what, struct context *context,
+                            PGresult **ret, struct error *error)
+{
+    PGresult *last = NULL, *result = NULL;
+    for (;;) {
+        enum status status = postgres_next(connection, context, &result, error);
+        if (status != STATUS_OK) {
+            PQclear(last);
+            return status;
+        }
+        if (result == NULL)
+            break;
+        if (last != NULL && is_failure(last)) {
+            PQclear(result);
+            continue;
+        }
+        PQclear(last);
+        last = result;
+    }
+    enum status status = STATUS_OK;
+    if (PQstatus(connection->pg) == CONNECTION_BAD) {
+        status = postgres_lost(connection, what, error);
+    } else if (last == NULL || is_failure(last)) {
+        status = postgres_failed(connection, last, what, error);
+    }
+    if (ret != NULL)
+        *ret = last;
+    else
+        PQclear(last);
+    return status;
+}
+
+enum status postgres_run(struct postgres_connection *connection, const char *sql, const struct postgres_params *params,
+                         const char *what, struct context *context, PGresult **ret, struct error *error)
+{
+    enum status status = postgres_send(connection, sql, params, context, error);
+    return status == STATUS_OK ? postgres_finish(connection, what, context, ret, error) : status;
+}
