@@ -35,10 +35,13 @@ static const struct config_field fields[] = {
      .help =
          "The files' name, relative to the working directory: strftime's %Y %m %d %H %M %S %y %j %F %G %V %u %b %a %s "
          "(UTC, of the time of "
-         "opening), %i a running number that goes on behind what is there, %p the partition (a file for each), %% a "
-         "percent sign. "
+         "opening), %i a running number that goes on behind what is there, %p the partition (a file for each), %o the "
+         "offset of the file's first record (with %p; 20 digits, so that names sort), %% a percent sign. "
          "Without %i, -1, -2 and so on are put before the extension when the name is taken. Missing folders are made. "
-         "NAME.open while it is written.",
+         "NAME.open while it is written. With `delivery: exactly_once` .weir-SERVICE.manifest stands in the folder "
+         "that all "
+         "names have in common: it says how much of each file is stored, and the file system must know flock (NFS from "
+         "version 4 on).",
      .kind = CONFIG_STRING,
      .offset = offsetof(struct file_config, path),
      .required = true},

@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,8 +15,8 @@ static const struct conversion {
     char letter;
     int digits;
 } conversions[] = {
-    {'Y', 4}, {'m', 2}, {'d', 2}, {'H', 2}, {'M', 2}, {'S', 2},  {'y', 2},  {'j', 3},  {'F', 0},
-    {'G', 4}, {'V', 2}, {'u', 1}, {'b', 0}, {'a', 0}, {'s', -1}, {'i', -1}, {'p', -1}, {'I', 0},
+    {'Y', 4}, {'m', 2}, {'d', 2}, {'H', 2}, {'M', 2},  {'S', 2},  {'y', 2},  {'j', 3},  {'F', 0}, {'G', 4},
+    {'V', 2}, {'u', 1}, {'b', 0}, {'a', 0}, {'s', -1}, {'i', -1}, {'p', -1}, {'o', -1}, {'I', 0},
 };
 
 static const struct conversion *find_conversion(char letter)
@@ -30,6 +31,14 @@ static bool complain(unsigned at, const char *why, unsigned *ret_at, const char 
 {
     *ret_at = at;
     *ret_why = why;
+    return false;
+}
+
+static bool has(const char *pattern, char letter)
+{
+    for (; *pattern; pattern++)
+        if (*pattern == '%' && *++pattern == letter)
+            return true;
     return false;
 }
 
@@ -53,27 +62,43 @@ bool file_pattern_check(const char *pattern, unsigned *ret_at, const char **ret_
         if (find_conversion(letter) == NULL || letter == 'I')
             return complain(at,
                             "expected one of %Y %m %d %H %M %S %y %j %F %G %V %u %b %a %s, %i (running number), %p "
-                            "(partition) or %%",
+                            "(partition), %o (first offset) or %%",
                             ret_at, ret_why);
         if (letter == 'i' && slash != NULL && pattern + at < slash)
             return complain(at, "expected %i in the file's name, found it in the name of a folder", ret_at, ret_why);
         if (letter == 'i' && ++numbers > 1)
             return complain(at, "expected %i once, found it a second time", ret_at, ret_why);
+        if (letter == 'o' && !has(pattern, 'p'))
+            return complain(at, "expected %p beside %o: an offset says little without its partition", ret_at, ret_why);
     }
     return true;
-}
-
-static bool has(const char *pattern, char letter)
-{
-    for (; *pattern; pattern++)
-        if (*pattern == '%' && *++pattern == letter)
-            return true;
-    return false;
 }
 
 bool file_pattern_has_partition(const char *pattern)
 {
     return has(pattern, 'p');
+}
+
+bool file_pattern_has_offset(const char *pattern)
+{
+    return has(pattern, 'o');
+}
+
+enum status file_pattern_folder(const char *pattern, char *ret, size_t size)
+{
+    size_t used = 0, folder = 0;
+    for (; *pattern != 0 && (*pattern != '%' || pattern[1] == '%'); pattern++) {
+        if (*pattern == '/')
+            folder = used > 0 ? used : 1; /* the root is a folder, too */
+        if (used + 1 >= size)
+            return STATUS_FAILED;
+        ret[used++] = *pattern;
+        pattern += *pattern == '%';
+    }
+    if (folder == 0)
+        ret[folder++] = '.';
+    ret[folder] = 0;
+    return STATUS_OK;
 }
 
 /* Copies the pattern, with %I put in where %i is missing. */
@@ -92,7 +117,7 @@ static enum status normalise(const char *pattern, char *out, size_t size)
 }
 
 /* The text of a conversion; the number's place is kept as the letter behind a byte that no checked pattern has. */
-static void convert(char letter, const struct tm *time, int32_t partition, char *out, size_t size)
+static void convert(char letter, const struct tm *time, const struct file_name_parts *parts, char *out, size_t size)
 {
     char format[3] = {'%', letter, 0};
     switch (letter) {
@@ -104,7 +129,10 @@ static void convert(char letter, const struct tm *time, int32_t partition, char 
         snprintf(out, size, "\1%c", letter);
         break;
     case 'p':
-        snprintf(out, size, "%d", (int)partition);
+        snprintf(out, size, "%" PRId32, parts->partition);
+        break;
+    case 'o':
+        snprintf(out, size, "%020" PRId64, parts->offset);
         break;
     default:
         if (strftime(out, size, format, time) == 0)
@@ -112,16 +140,16 @@ static void convert(char letter, const struct tm *time, int32_t partition, char 
     }
 }
 
-static enum status expand(const char *pattern, time_t now, int32_t partition, char *out, size_t room)
+static enum status expand(const char *pattern, const struct file_name_parts *parts, char *out, size_t room)
 {
     struct tm time;
     size_t used = 0;
-    gmtime_r(&now, &time);
+    gmtime_r(&parts->now, &time);
     for (; *pattern; pattern++) {
         char part[64] = {*pattern, 0};
         size_t size;
         if (*pattern == '%' && pattern[1])
-            convert(*++pattern, &time, partition, part, sizeof part);
+            convert(*++pattern, &time, parts, part, sizeof part);
         size = strlen(part);
         if (used + size + 1 > room)
             return STATUS_FAILED;
@@ -140,13 +168,12 @@ static bool copy(char *out, size_t room, const char *text, size_t size)
     return true;
 }
 
-enum status file_name_expand(const char *pattern, time_t now, int32_t partition, struct file_name *ret)
+enum status file_name_expand(const char *pattern, const struct file_name_parts *parts, struct file_name *ret)
 {
     char normal[PATH_MAX], path[PATH_MAX];
     char *slash, *name, *mark;
     bool fits;
-    if (normalise(pattern, normal, sizeof normal) != STATUS_OK ||
-        expand(normal, now, partition, path, sizeof path) != STATUS_OK)
+    if (normalise(pattern, normal, sizeof normal) != STATUS_OK || expand(normal, parts, path, sizeof path) != STATUS_OK)
         return STATUS_FAILED;
     slash = strrchr(path, '/');
     name = slash != NULL ? slash + 1 : path;

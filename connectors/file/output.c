@@ -27,6 +27,7 @@ struct output {
     uint8_t *buffer;          /* grows up to config->frame, or to a single line that is longer */
     size_t used, room;
     int64_t size, accepted; /* of the file: written, known to be on the disk */
+    int64_t offset;         /* of its first record */
     int64_t opened;         /* monotonic */
     bool torn;              /* there may be more in the file than `size` */
 };
@@ -125,13 +126,12 @@ static enum status cut(struct output *output, struct error *error)
     return STATUS_OK;
 }
 
-enum status output_begin(struct output *output, struct error *error)
+static enum status make(struct output *output, int64_t offset, struct error *error)
 {
-    time_t now = (time_t)(clock_wall_ms() / 1000);
+    const struct file_name_parts parts = {
+        .now = (time_t)(clock_wall_ms() / 1000), .partition = output->partition, .offset = offset};
     enum status status;
-    if (output->fd >= 0)
-        return cut(output, error);
-    if (file_name_expand(output->config->path, now, output->partition, &output->name) != STATUS_OK)
+    if (file_name_expand(output->config->path, &parts, &output->name) != STATUS_OK)
         return error_set(error, ERROR_FATAL, "the name that \"%s\" makes is too long", output->config->path);
     status = disk_make_folder(output->name.folder, error);
     if (status == STATUS_OK)
@@ -139,12 +139,26 @@ enum status output_begin(struct output *output, struct error *error)
     if (status != STATUS_OK)
         return status;
     output->opened = clock_now();
+    output->offset = offset;
     status = disk_sync_folder(output->name.folder, error);
     if (status != STATUS_OK) {
         unlink(output->open_path);
         close_file(output);
     }
     return status;
+}
+
+enum status output_begin(struct output *output, int64_t offset, bool *ret_made, struct error *error)
+{
+    bool empty = output->accepted == 0 && output->size == 0 && output->used == 0;
+    enum status status = STATUS_OK;
+    /* What the name's %o spoke of was taken back. */
+    if (output->fd >= 0 && empty && output->offset != offset && file_pattern_has_offset(output->config->path))
+        status = output_finish(output, error);
+    if (status != STATUS_OK)
+        return status;
+    *ret_made = output->fd < 0;
+    return output->fd < 0 ? make(output, offset, error) : cut(output, error);
 }
 
 /* A partition without records keeps no memory. */
@@ -244,6 +258,28 @@ void output_rewind(struct output *output)
     output->torn |= output->size != output->accepted;
     output->size = output->accepted;
     (void)!cut(output, &ignored);
+}
+
+int64_t output_size(const struct output *output)
+{
+    return output->size;
+}
+
+int64_t output_accepted(const struct output *output)
+{
+    return output->accepted;
+}
+
+const char *output_open_path(const struct output *output)
+{
+    return output->fd >= 0 ? output->open_path : "";
+}
+
+void output_accept_only(struct output *output, int64_t size)
+{
+    CHECK(size >= output->accepted && size <= output->size);
+    output->accepted = size;
+    output_rewind(output);
 }
 
 bool output_due(const struct output *output, int64_t now)

@@ -46,19 +46,62 @@ static enum status rename_final(const char *path, struct error *error)
     return status == STATUS_OK ? disk_sync_folder(slash != NULL ? folder : ".", error) : status;
 }
 
-static enum status repair(int fd, const char *path, const char *part, struct error *error)
+/* Somebody was faster: the file that we have locked has its final name by now, or none. */
+static bool is_there(const struct stat *ours, const char *path)
+{
+    struct stat named;
+    return stat(path, &named) == 0 && named.st_ino == ours->st_ino && named.st_dev == ours->st_dev;
+}
+
+struct recovery {
+    const char *part;
+    struct manifest *manifest; /* NULL: none */
+    struct context *context;
+    enum status status; /* of asking the manifest */
+    struct error error;
+};
+
+/* How much of the file counts; -1: it could not be read, or has less than was stored. Asks the manifest only now that the file is locked: its writer may have committed just before it died. */
+static int64_t find_good(struct recovery *recovery, int fd, const char *path, int64_t size, struct error *error)
+{
+    int64_t good = -1;
+    if (recovery->manifest != NULL) {
+        recovery->status = manifest_lock(recovery->manifest, false, recovery->context, &recovery->error);
+        if (recovery->status == STATUS_EMPTY)
+            recovery->status = error_set(&recovery->error, ERROR_TRANSIENT, "%s was removed meanwhile",
+                                         manifest_path(recovery->manifest));
+        if (recovery->status != STATUS_OK)
+            return -1;
+        good = manifest_size(recovery->manifest, path);
+        manifest_unlock(recovery->manifest);
+    }
+    if (good > size) {
+        error_set(error, ERROR_FATAL, "%s has %lld bytes, and %lld were stored: the disk lost some", path,
+                  (long long)size, (long long)good);
+        return -1;
+    }
+    if (good >= 0)
+        return good;
+    good = measure(fd, (size_t)size);
+    if (good < 0)
+        disk_failed("read", path, error);
+    return good;
+}
+
+static enum status repair(struct recovery *recovery, int fd, const char *path, struct error *error)
 {
     struct stat info;
-    int64_t good;
     if (fstat(fd, &info) != 0)
         return disk_failed("read", path, error);
-    if (info.st_nlink == 0)
-        return STATUS_OK; /* another instance was faster */
-    good = measure(fd, (size_t)info.st_size);
+    if (!is_there(&info, path))
+        return STATUS_OK;
+    int64_t good = find_good(recovery, fd, path, info.st_size, error);
+    if (recovery->status != STATUS_OK)
+        return STATUS_OK; /* told by that */
     if (good < 0)
-        return disk_failed("read", path, error);
+        return STATUS_FAILED;
     if (good == 0) {
-        log_info(part, "%s: left by a crash with nothing whole in it, removed", path);
+        log_info(recovery->part, "%s: left by a crash with nothing whole in it, removed", path);
         return unlink(path) == 0 ? STATUS_OK : disk_failed("remove", path, error);
     }
     if (good < info.st_size && ftruncate(fd, good) != 0)
@@ -67,27 +110,34 @@ static enum status repair(int fd, const char *path, const char *part, struct err
         return disk_failed("fsync", path, error);
     if (rename_final(path, error) != STATUS_OK)
         return STATUS_FAILED;
-    log_info(part, "%s: left by a crash, finished: %lld of %lld bytes were whole", path, (long long)good,
+    log_info(recovery->part, "%s: left by a crash, finished: %lld of %lld bytes were whole", path, (long long)good,
              (long long)info.st_size);
     return STATUS_OK;
 }
 
 static void recover(const char *path, void *arg)
 {
-    const char *part = arg;
+    struct recovery *recovery = arg;
     struct error error = {0};
+    if (recovery->status != STATUS_OK)
+        return;
     int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0) {
         disk_failed("open", path, &error);
-        log_warn(part, "a file that a crash left stays as it is: %s", error.text);
+        log_warn(recovery->part, "a file that a crash left stays as it is: %s", error.text);
         return;
     }
-    if (disk_lock(fd) && repair(fd, path, part, &error) != STATUS_OK)
-        log_warn(part, "a file that a crash left stays as it is: %s", error.text);
+    if (disk_lock(fd) && repair(recovery, fd, path, &error) != STATUS_OK)
+        log_warn(recovery->part, "a file that a crash left stays as it is: %s", error.text);
     close(fd);
 }
 
-void file_recover(const char *pattern, const char *part)
+enum status file_recover(const char *pattern, const char *part, struct manifest *manifest, struct context *context,
+                         struct error *error)
 {
-    file_pattern_each_open(pattern, recover, (void *)(uintptr_t)part);
+    struct recovery recovery = {.part = part, .manifest = manifest, .context = context};
+    file_pattern_each_open(pattern, recover, &recovery);
+    if (recovery.status == STATUS_FAILED && error != NULL)
+        *error = recovery.error;
+    return recovery.status;
 }

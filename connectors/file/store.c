@@ -6,6 +6,8 @@
  * next flush fails, which makes the framework hand everything again.
  *
  * Files are finished (renamed) only behind a successful flush, so that a final name always means: all of it is on the disk.
+ *
+ * Exactly once: a flush ends with a line in the manifest, see once.h.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +15,7 @@
 #include "connectors/file/config.h"
 #include "connectors/file/disk.h"
 #include "connectors/file/name.h"
+#include "connectors/file/once.h"
 #include "connectors/file/output.h"
 #include "connectors/file/probe.h"
 #include "connectors/file/recover.h"
@@ -26,6 +29,7 @@ struct file_store {
     const char *name;
     bool by_partition;
     struct frame_codec *codec; /* NULL: no compression */
+    struct once *once;         /* NULL: at least once */
     struct output **outputs;
     uint32_t count, room;
     unsigned batches; /* since the last flush */
@@ -54,17 +58,37 @@ static struct output *find_output(struct file_store *store, int32_t partition)
     return store->outputs[store->count] != NULL ? store->outputs[store->count++] : NULL;
 }
 
-static void rewind_all(struct file_store *store)
+/* Everything since the last flush; not what may have come through with it. */
+static void forget(struct file_store *store)
 {
-    for (uint32_t i = 0; i < store->count; i++)
+    bool unknown = store->once != NULL && once_is_unknown(store->once);
+    for (uint32_t i = 0; i < store->count && !unknown; i++)
         output_rewind(store->outputs[i]);
+    if (store->once != NULL)
+        once_forget(store->once);
     store->batches = 0;
 }
 
-static enum status write_records(struct file_store *store, struct batch *batch, struct error *error)
+static enum status begin_output(struct file_store *store, struct output *output, int64_t offset,
+                                struct context *context, struct error *error)
 {
+    struct error ignored;
+    bool made = false;
+    enum status status = output_begin(output, offset, &made, error);
+    if (status != STATUS_OK || store->once == NULL)
+        return status;
+    status = once_register(store->once, output, made, context, error);
+    if (status != STATUS_OK && made)
+        (void)!output_finish(output, &ignored); /* it is empty: removes it */
+    return status;
+}
+
+static enum status write_records(struct file_store *store, struct batch *batch, struct context *context,
+                                 struct error *error)
+{
+    bool begun = false;
     struct output *output = find_output(store, batch->partition);
-    enum status status;
+    enum status status = STATUS_OK;
     if (output == NULL)
         return error_set(error, ERROR_TRANSIENT, "out of memory");
     BATCH_EACH(batch, record)
@@ -72,7 +96,7 @@ static enum status write_records(struct file_store *store, struct batch *batch, 
         uint8_t *text;
         size_t size;
         if (!begun)
-            status = begin_output(store, output, record->offset, error);
+            status = begin_output(store, output, record->offset, context, error);
         if (status != STATUS_OK)
             return status;
         begun = true;
@@ -88,6 +112,13 @@ static enum status write_records(struct file_store *store, struct batch *batch, 
     return STATUS_OK;
 }
 
+static enum status settle(struct file_store *store, struct context *context, struct error *error)
+{
+    if (store->once == NULL)
+        return STATUS_OK;
+    return once_settle(store->once, store->outputs, store->count, context, error);
+}
+
 static enum status file_write(void *arg, struct batch *batch, struct context *context, struct error *error)
 {
     struct file_store *store = arg;
@@ -96,13 +127,15 @@ static enum status file_write(void *arg, struct batch *batch, struct context *co
     bool first = store->batches == 0;
     if (status != STATUS_OK || store->lost)
         return status;
-    status = write_records(store, batch, &why);
+    status = settle(store, context, &why);
+    if (status == STATUS_OK)
+        status = write_records(store, batch, context, &why);
     if (status == STATUS_OK) {
         store->batches++;
         return STATUS_OK;
     }
-    rewind_all(store);
-    if (!first && why.class == ERROR_TRANSIENT) {
+    forget(store);
+    if (!first && status == STATUS_FAILED && why.class == ERROR_TRANSIENT) {
         store->lost = true;
         store->why = why;
         return STATUS_OK;
@@ -117,6 +150,8 @@ static void rotate(void *arg)
 {
     struct file_store *store = arg;
     int64_t now = clock_now();
+    if (store->once != NULL && once_is_unknown(store->once))
+        return;
     for (uint32_t i = 0; i < store->count; i++) {
         struct error error = {0};
         if (output_due(store->outputs[i], now) && output_finish(store->outputs[i], &error) != STATUS_OK)
@@ -134,27 +169,75 @@ static enum status flush_all(struct file_store *store, struct error *error)
     return status;
 }
 
+static enum status say_lost(struct file_store *store, struct error *error)
+{
+    store->lost = false;
+    return error_set(error, store->why.class, "%s", store->why.text);
+}
+
 static enum status file_flush(void *arg, struct context *context, struct error *error)
 {
     struct file_store *store = arg;
     enum status status = context_status(context);
+    bool already = false;
     if (status != STATUS_OK)
         return status;
-    if (store->lost) {
-        store->lost = false;
-        return error_set(error, store->why.class, "%s", store->why.text);
-    }
-    status = flush_all(store, error);
-    if (status != STATUS_OK) {
+    if (store->lost)
+        return say_lost(store, error);
+    status = settle(store, context, error);
+    if (status == STATUS_OK)
+        status = flush_all(store, error);
+    if (status == STATUS_OK && store->once != NULL)
+        status = once_commit(store->once, store->outputs, store->count, context, &already, error);
+    if (status != STATUS_OK || already) {
         /* Also after a failed sync: the kernel may have dropped what it could not write, so it counts as lost. */
-        rewind_all(store);
+        forget(store);
         return status;
     }
     for (uint32_t i = 0; i < store->count; i++)
         output_accept(store->outputs[i]);
+    if (store->once != NULL)
+        once_forget(store->once);
     store->batches = 0;
     rotate(store);
     return STATUS_OK;
+}
+
+static enum status file_move(void *arg, const struct offset_move *moves, unsigned count, struct context *context,
+                             struct error *error)
+{
+    struct file_store *store = arg;
+    enum status status = context_status(context);
+    bool already = false;
+    if (store->lost)
+        return say_lost(store, error);
+    if (status == STATUS_OK)
+        status = settle(store, context, error);
+    if (status == STATUS_OK)
+        status = once_move(store->once, moves, count, context, &already, error);
+    if (status != STATUS_OK || already)
+        forget(store);
+    return status;
+}
+
+static void file_discard(void *arg)
+{
+    struct file_store *store = arg;
+    forget(store);
+    store->lost = false;
+}
+
+/* Files that may have more in them than was stored stay as they are, for who opens the store next. */
+static void finish_all(struct file_store *store)
+{
+    if (store->once != NULL && once_is_unknown(store->once))
+        return;
+    for (uint32_t i = 0; i < store->count; i++) {
+        struct error error = {0};
+        output_rewind(store->outputs[i]);
+        if (output_finish(store->outputs[i], &error) != STATUS_OK)
+            log_warn(store->name, "file not finished: %s", error.text);
+    }
 }
 
 static void file_close(void *arg)
@@ -162,14 +245,11 @@ static void file_close(void *arg)
     struct file_store *store = arg;
     if (store == NULL)
         return;
-    for (uint32_t i = 0; i < store->count; i++) {
-        struct error error = {0};
-        output_rewind(store->outputs[i]);
-        if (output_finish(store->outputs[i], &error) != STATUS_OK)
-            log_warn(store->name, "file not finished: %s", error.text);
+    finish_all(store);
+    for (uint32_t i = 0; i < store->count; i++)
         output_free(store->outputs[i]);
-    }
     free(store->outputs);
+    once_close(store->once);
     frame_codec_free(store->codec);
     free(store);
 }
@@ -177,9 +257,9 @@ static void file_close(void *arg)
 /* Before the first record comes: can there be files where the config wants them? */
 static enum status check_folder(const struct file_store *store, struct error *error)
 {
-    time_t now = (time_t)(clock_wall_ms() / 1000);
+    const struct file_name_parts parts = {.now = (time_t)(clock_wall_ms() / 1000)};
     struct file_name name;
-    if (file_name_expand(store->config->path, now, 0, &name) != STATUS_OK)
+    if (file_name_expand(store->config->path, &parts, &name) != STATUS_OK)
         return error_set(error, ERROR_FATAL, "the name that \"%s\" makes is too long", store->config->path);
     return disk_make_folder(name.folder, error);
 }
@@ -206,14 +286,19 @@ static enum status file_open(const void *config, const struct connector_env *env
     /* With %p in a folder's name the folder is made when the partition's first record comes. */
     if (status == STATUS_OK && !store->by_partition)
         status = check_folder(store, error);
+    if (status == STATUS_OK && env->exactly_once)
+        status = once_open(store->config->path, env->service, env->name, context, &store->once, error);
+    else if (status == STATUS_OK)
+        status = file_recover(store->config->path, store->name, NULL, context, error);
     if (status != STATUS_OK) {
         file_close(store);
         return status;
     }
-    file_recover(store->config->path, store->name);
     *ret_store = store;
     return STATUS_OK;
 }
+
+static const struct store_offsets offsets = {.read = once_read, .move = file_move, .discard = file_discard};
 
 const struct store_type file_store = {
     .name = "file",
@@ -224,6 +309,8 @@ const struct store_type file_store = {
     .flush = file_flush,
     .idle = rotate,
     .close = file_close,
+    .can_stand_beside = file_can_stand_beside,
+    .offsets = &offsets,
     .flush_records = 16384,
     .flush_interval = 500 * CLOCK_MS,
 };
