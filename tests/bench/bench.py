@@ -28,7 +28,15 @@ PARTITIONS = 6
 RSS_GOAL = 96 * 1024 * 1024
 # CPU us per record; floor: none.
 GOALS = {"file": 1.5, "sqlite": 1.8, "kafka": 2.5}
-NAMES = {"floor": "floor: a consumer that counts", "file": "NDJSON, zstd level 1", "sqlite": "SQLite, append", "kafka": "Kafka topic, lz4"}
+STORES = {"file": "NDJSON, zstd level 1", "sqlite": "SQLite, append", "kafka": "Kafka topic, lz4", "postgres": "PostgreSQL, append",
+          "upsert": "PostgreSQL, upsert"}
+NAMES = {"floor": "floor: a consumer that counts", "postgres-ceiling": "ceiling: a bare COPY", "upsert-ceiling": "ceiling: a bare upsert", **STORES,
+         **{f"{store}+once": f"{name}, once" for store, name in STORES.items()}}
+# Records/s of weir to those of the bare client on the same server; of exactly once to at least once.
+CEILING_GOAL, ONCE_GOAL = 0.85, 0.9
+# Of the bare client: what weir hands over between two flushes by default.
+FLUSH = 16384
+POSTGRES = os.environ.get("BENCH_POSTGRES")
 # Names of topics and groups that no other run on the same broker has.
 RUN = f"bench-{os.getpid()}-{int(time.time())}"
 
@@ -60,6 +68,30 @@ def run_floor(number):
     return result
 
 
+def sql(text):
+    done = subprocess.run(["psql", "-X", "-q", "-At", "-v", "ON_ERROR_STOP=1", POSTGRES, "-c", text], capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        sys.exit(f"bench: {text}: {done.stderr}")
+    return done.stdout
+
+
+def make_table(kind):
+    key = " PRIMARY KEY" if kind == "upsert" else ""
+    sql("DROP TABLE IF EXISTS orders")
+    sql("DROP TABLE IF EXISTS weir_offsets")
+    # What the run before left to do must not be done in this one's time.
+    sql("CHECKPOINT")
+    sql(f"CREATE TABLE orders (order_id text{key}, tier text, total double precision, source text)")
+
+
+def run_ceiling(kind):
+    make_table(kind)
+    result = measure([f"{TOOLS}/postgres_ceiling", POSTGRES, "orders", "upsert" if kind == "upsert" else "append", str(RECORDS), str(FLUSH)])
+    if stored_in(kind, None) != RECORDS:
+        sys.exit("bench: the ceiling stored another number of records than it was to")
+    return result
+
+
 def stored_in(kind, out):
     """How many records are really there."""
     if kind == "file":
@@ -68,19 +100,25 @@ def stored_in(kind, out):
     if kind == "sqlite":
         with sqlite3.connect(f"{out}/orders.db") as database:
             return database.execute("SELECT count(*) FROM orders").fetchone()[0]
+    if kind in ("postgres", "upsert"):
+        return int(sql("SELECT count(*) FROM orders"))
     ends = subprocess.run([f"{BUILD}/tests/chaos/read_topic", "ends", BROKER, out], check=True, capture_output=True, text=True)
     return sum(int(line.split()[2]) for line in ends.stdout.splitlines())
 
 
-def run_weir(kind, number):
+def run_weir(name, number):
+    kind, _, once = name.partition("+")
     out = os.path.join(SCRATCH, "out")
     os.makedirs(out)
+    if kind in ("postgres", "upsert"):
+        make_table(kind)
     if kind == "kafka":
-        out = f"{RUN}-out-{number}"
+        out = f"{RUN}-out{once}-{number}"
         produce("--topic", out, "--records", "0", stdout=subprocess.DEVNULL)
     receipt = os.path.join(SCRATCH, "receipt.json")
-    environment = dict(os.environ, BENCH_BROKER=BROKER, BENCH_GROUP=f"{RUN}-{kind}-{number}", BENCH_TOPIC=RUN,
-                       BENCH_DIR=SCRATCH, BENCH_OUT=out, BENCH_MEMORY=os.environ.get("MEMORY", "24MiB"))
+    environment = dict(os.environ, BENCH_BROKER=BROKER, BENCH_GROUP=f"{RUN}-{name}-{number}", BENCH_TOPIC=RUN,
+                       BENCH_DIR=SCRATCH, BENCH_OUT=out, BENCH_MEMORY=os.environ.get("MEMORY", "24MiB"),
+                       BENCH_DELIVERY="exactly_once" if once else "at_least_once")
     result = measure([WEIR, "run", f"{HERE}/{kind}.yaml", "--exit-at-end", "--quiet", "--receipt", receipt], env=environment)
     with open(receipt, encoding="utf-8") as file:
         said = json.load(file)
@@ -90,6 +128,29 @@ def run_weir(kind, number):
         sys.exit(f"bench: {kind}: the receipt says {RECORDS}, the store has {stored_in(kind, out)}")
     shutil.rmtree(os.path.join(SCRATCH, "out"))
     return result
+
+
+def run(kind, number):
+    if kind == "floor":
+        return run_floor(number)
+    if kind.endswith("-ceiling"):
+        return run_ceiling(kind.removesuffix("-ceiling"))
+    return run_weir(kind, number)
+
+
+def ratio(results, kind, other):
+    """How much of the other's records/s it came to; None: one of them did not run."""
+    if kind not in results or other not in results:
+        return None
+    return results[kind]["records_per_second"] / results[other]["records_per_second"]
+
+
+def print_ratios(results):
+    for store, name in STORES.items():
+        for kind, other, goal, of in ((store, f"{store}-ceiling", CEILING_GOAL, "the bare client's"), (f"{store}+once", store, ONCE_GOAL, "at least once's")):
+            share = ratio(results, kind, other)
+            if share is not None:
+                print(f"{NAMES[kind]:32}{share:>10.2f} of {of} records/s: {'met' if share >= goal else 'MISSED'} ({goal})")
 
 
 def summarise(kind, runs, floor):
@@ -128,19 +189,20 @@ def print_table(results):
 
 
 def main():
-    kinds = [kind for kind in os.environ.get("PIPELINES", "floor,file,sqlite,kafka").split(",") if kind in NAMES]
+    kinds = [kind for kind in os.environ.get("PIPELINES", ",".join(NAMES)).split(",") if kind in NAMES]
     produce("--topic", RUN, "--records", str(RECORDS), "--compression", COMPRESSION, "--customers", f"{SCRATCH}/customers.csv")
     # Once around for nobody: the broker's page cache and JIT are warm then for all alike.
     run_floor("warm")
     runs = {kind: [] for kind in kinds}
     for number in range(ROUNDS):
         for kind in kinds:
-            runs[kind].append(run_floor(number) if kind == "floor" else run_weir(kind, number))
+            runs[kind].append(run(kind, number))
             last = runs[kind][-1]
             print(f"round {number + 1}: {NAMES[kind]:32}{1e6 * last['cpu_seconds'] / RECORDS:6.2f} us, {last['seconds']:.1f} s", flush=True)
     floor = min(1e6 * run["cpu_seconds"] / RECORDS for run in runs["floor"]) if "floor" in runs else None
     results = {kind: summarise(kind, runs[kind], floor) for kind in kinds}
     print_table(results)
+    print_ratios(results)
     path = os.path.join(BUILD, "bench.json")
     with open(path, "w", encoding="utf-8") as file:
         json.dump({"records": RECORDS, "partitions": PARTITIONS, "compression": COMPRESSION, "rounds": ROUNDS,
