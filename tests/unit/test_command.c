@@ -118,6 +118,9 @@ static void a_wrong_value_is_told_with_what_is_right(void **state)
     assert_wrong("demo --records 1e6", "--records takes a whole number from 1 on, not \"1e6\"");
     assert_wrong("demo --records 99999999999999999999",
                  "--records takes a whole number from 1 on, not \"99999999999999999999\"");
+    assert_wrong("check x --live --timeout soon", "--timeout takes a duration (500ms, 10s, 1m), not \"soon\"");
+    assert_wrong("check x --live --timeout 0", "--timeout takes a duration (500ms, 10s, 1m), not \"0\"");
+    assert_wrong("check x --live --timeout 5", "--timeout takes a duration (500ms, 10s, 1m), not \"5\"");
     assert_wrong("run x --receipt", "--receipt wants FILE");
     assert_wrong("run x --json=yes", "--json takes no value");
 }

@@ -88,6 +88,30 @@ static void what_stands_beside_a_stage_is_checked(void **state)
            "errors.dead_letter.properties.no.such");
 }
 
+static void stores_that_would_write_the_same_are_refused(void **state)
+{
+    (void)state;
+    static const char SAME_FILES[] = "expected a path that no other store has";
+    static const char SAME_TABLE[] = "6:39: stages[0].store[1].sqlite.table: expected a table that no other store";
+    struct loaded_config loaded;
+    refuse("stages:\n  - store: [{file: {path: o-%i}}, {stdout: {}}, {file: {path: o-%i}}]", SAME_FILES);
+    refuse("stages:\n  - store: [{file: {path: out/o-%i}}, {file: {path: ./out//./o-%i}}]", SAME_FILES);
+    refuse("stages:\n  - store: [{file: {path: /out/o-%i}}, {file: {path: /./out/o-%i}}]", SAME_FILES);
+    refuse("stages:\n  - store: [{sqlite: {path: x, table: t, columns: {a: .a}}},\n"
+           "            {sqlite: {path: x, table: T, columns: {a: .a}}}]",
+           SAME_TABLE);
+    load_text(&loaded, registry(),
+              "service: s\nsource: {kafka: {brokers: b, group: g, topics: [t]}}\nstages:\n  - store:\n"
+              "      - file: {path: o-%i}\n      - file: {path: /o-%i}\n      - file: {path: out/o-%i}\n"
+              "      - sqlite: {path: x, table: t, columns: {a: .a}}\n"
+              "      - sqlite: {path: x, table: t2, columns: {a: .a}}\n"
+              "      - sqlite: {path: y, table: t, columns: {a: .a}}\n"
+              "      - sqlite: {path: z, table: t, mode: upsert, key: [a], columns: {a: .a, b: .b}}\n"
+              "      - sqlite: {path: z, table: t, mode: upsert, key: [a], columns: {a: .a, c: .c}}\n");
+    load_assert_good(&loaded);
+    load_fini(&loaded);
+}
+
 static void names_are_made_unique(void **state)
 {
     (void)state;
@@ -122,6 +146,7 @@ int main(void)
         cmocka_unit_test(stages_have_a_closed_order),
         cmocka_unit_test(more_than_the_pipeline_can_hold_is_refused),
         cmocka_unit_test(what_stands_beside_a_stage_is_checked),
+        cmocka_unit_test(stores_that_would_write_the_same_are_refused),
         cmocka_unit_test(names_are_made_unique),
     };
     return cmocka_run_group_tests(tests, load_environment, NULL);

@@ -232,6 +232,8 @@ static void mistakes_in_their_configs_are_told(void **state)
     staged_expect_mistake(&remove_stage, "[]", "1");
     staged_expect_mistake(&remove_stage, "[\"a..b\"]", "path");
     staged_expect_mistake(&filter_stage, "{}", "expected drop_when or keep_when, found neither");
+    staged_expect_mistake(&filter_stage, "{path: .status, equals: TEST}", "did you mean drop_when: {path: ...}?");
+    staged_expect_mistake(&filter_stage, "{any: [{path: a, equals: 1}]}", "did you mean drop_when: {any: ...}?");
     staged_expect_mistake(&filter_stage, "{drop_when: {path: a, equals: 1}, keep_when: {path: b, equals: 1}}",
                           "expected drop_when or keep_when, found both");
     staged_expect_mistake(&filter_stage, "{drop_if: {path: a, equals: 1}}", "drop_when");
