@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <unistd.h>
@@ -43,6 +44,7 @@ void sqlite_offsets_fini(struct sqlite_offsets *offsets)
     sqlite3_finalize(offsets->update);
     sqlite3_finalize(offsets->insert);
     sqlite3_finalize(offsets->look);
+    free(offsets->last);
     *offsets = (struct sqlite_offsets){0};
 }
 
@@ -89,30 +91,74 @@ static int swap_one(struct sqlite_offsets *offsets, const struct offset_move *mo
     return swap(offsets, offsets->update, move, ret_swapped, ret_found);
 }
 
+static bool keep_moves(struct sqlite_offsets *offsets, const struct offset_move *moves, unsigned count)
+{
+    if (count > offsets->last_room) {
+        struct offset_move *last = realloc(offsets->last, count * sizeof *last);
+        if (last == NULL)
+            return false;
+        offsets->last = last;
+        offsets->last_room = count;
+    }
+    if (count > 0)
+        memcpy(offsets->last, moves, count * sizeof *moves);
+    offsets->last_count = count;
+    return true;
+}
+
+static enum sqlite_moved fenced(const struct sqlite_offsets *offsets, const struct offset_move *move, int64_t found,
+                                const char *path, struct error *error)
+{
+    error_set(error, ERROR_RESTART,
+              "fenced: %s/%" PRId32 " was at offset %" PRId64 " in " SQLITE_OFFSETS_TABLE " of %s, and is at %" PRId64
+              " now: another instance of service \"%s\" stores this partition",
+              move->topic, move->partition, move->from, path, found, offsets->service);
+    return MOVED_FENCED;
+}
+
 int sqlite_offsets_move(struct sqlite_offsets *offsets, const struct offset_move *moves, unsigned count,
                         const char *path, enum sqlite_moved *ret_moved, struct error *error)
 {
     unsigned swapped = 0, already = 0;
+    if (!keep_moves(offsets, moves, count))
+        return SQLITE_NOMEM;
     for (unsigned i = 0; i < count; i++) {
         const struct offset_move *move = &moves[i];
         bool is_swapped = false;
-        int64_t found = -1;
+        int64_t found = move->from;
         int code = swap_one(offsets, move, &is_swapped, &found);
         if (code != SQLITE_OK)
             return code;
         swapped += is_swapped;
         already += !is_swapped && found == move->to;
         /* Moves come through together or not at all: some of them there is somebody else's doing. */
-        if (swapped + already == i + 1 && (swapped == 0 || already == 0))
+        if (swapped == i + 1 || already == i + 1)
             continue;
-        error_set(error, ERROR_RESTART,
-                  "fenced: %s/%" PRId32 " was at offset %" PRId64 " in " SQLITE_OFFSETS_TABLE
-                  " of %s, and is at %" PRId64 " now: another instance of service \"%s\" stores this partition",
-                  move->topic, move->partition, move->from, path, is_swapped ? move->from : found, offsets->service);
-        *ret_moved = MOVED_FENCED;
+        *ret_moved = fenced(offsets, move, found, path, error);
         return SQLITE_OK;
     }
     *ret_moved = already > 0 ? MOVED_ALREADY : MOVED;
+    return SQLITE_OK;
+}
+
+int sqlite_offsets_recall(struct sqlite_offsets *offsets, const char *path, enum sqlite_moved *ret_moved,
+                          struct error *error)
+{
+    unsigned at_from = 0, at_to = 0;
+    for (unsigned i = 0; i < offsets->last_count; i++) {
+        const struct offset_move *move = &offsets->last[i];
+        int64_t found = -1;
+        int code = look(offsets->look, offsets->service, move->topic, move->partition, &found);
+        if (code != SQLITE_OK)
+            return code;
+        at_from += found == move->from;
+        at_to += found == move->to;
+        if (at_from == i + 1 || at_to == i + 1)
+            continue;
+        *ret_moved = fenced(offsets, move, found, path, error);
+        return SQLITE_OK;
+    }
+    *ret_moved = at_from == offsets->last_count ? MOVED_NOT : MOVED_ALREADY;
     return SQLITE_OK;
 }
 

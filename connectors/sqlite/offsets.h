@@ -15,10 +15,13 @@
 struct sqlite_offsets {
     const char *service;
     sqlite3_stmt *update, *insert, *look;
+    struct offset_move *last; /* moves that were tried */
+    unsigned last_count, last_room;
 };
 
 enum sqlite_moved {
     MOVED,         /* the offsets stand at `to`, once the transaction is committed */
+    MOVED_NOT,     /* they stand at `from` */
     MOVED_ALREADY, /* they stood there before: an earlier transaction came through */
     MOVED_FENCED,  /* somebody else moved one */
 };
@@ -30,6 +33,10 @@ void sqlite_offsets_fini(struct sqlite_offsets *offsets); /* zeroed is fine */
 /* In the open transaction, which is to be rolled back unless the answer is MOVED. Fenced: the error says what was expected and what was found. Returns SQLite's code. */
 int sqlite_offsets_move(struct sqlite_offsets *offsets, const struct offset_move *moves, unsigned count,
                         const char *path, enum sqlite_moved *ret_moved, struct error *error);
+
+/* What became of the moves that were tried last, when nobody knows: MOVED_ALREADY, or MOVED_NOT (and nobody else moved one), or fenced as above. Returns SQLite's code. */
+int sqlite_offsets_recall(struct sqlite_offsets *offsets, const char *path, enum sqlite_moved *ret_moved,
+                          struct error *error);
 
 /* As struct store_offsets says. */
 enum status sqlite_offsets_read(const void *config, const struct connector_env *env, struct offset_start *starts,

@@ -5,7 +5,8 @@
  * Trouble with the database rolls the whole transaction back. When earlier batches were in it, write cannot say so: the store becomes `lost`,
  * takes no more, and the next flush fails, which makes the framework hand everything again.
  *
- * Exactly once: the offsets move in the same transaction, just before the COMMIT (offsets.h).
+ * Exactly once: the offsets move in the same transaction, just before the COMMIT (offsets.h). After a COMMIT that failed they are looked at before any row is written again:
+ * should it have come through all the same, the rows are there, and would be refused as duplicates by a table with a key.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -32,6 +33,9 @@ struct sqlite_store {
     int64_t busy_since;
     struct sqlite_offsets offsets; /* all NULL: at least once */
     bool begun;                    /* a transaction */
+    bool moved;                    /* the offsets, in it */
+    bool unknown;                  /* did the last commit come through? */
+    bool passed;                   /* it did: what is handed over until the next flush is stored already */
     bool lost;                     /* the transaction is gone, and what was handed over with it */
     struct error why;              /* of lost */
 };
@@ -65,7 +69,7 @@ static void forget(struct sqlite_store *store)
         sqlite3_step(store->rollback);
         sqlite3_reset(store->rollback);
     }
-    store->begun = false;
+    store->begun = store->moved = false;
 }
 
 static int run(sqlite3_stmt *statement)
@@ -84,6 +88,19 @@ static enum status begin(struct sqlite_store *store, struct error *error)
         return failed(store, code, "cannot begin a transaction", error);
     store->begun = true;
     return STATUS_OK;
+}
+
+static enum status settle(struct sqlite_store *store, struct error *error)
+{
+    enum sqlite_moved moved = MOVED_NOT;
+    if (!store->unknown)
+        return STATUS_OK;
+    int code = sqlite_offsets_recall(&store->offsets, store->config->path, &moved, error);
+    if (code != SQLITE_OK)
+        return failed(store, code, "cannot look whether the last transaction came through", error);
+    store->unknown = false;
+    store->passed = moved == MOVED_ALREADY;
+    return moved == MOVED_FENCED ? STATUS_FAILED : STATUS_OK;
 }
 
 static void reject_row(struct sqlite_store *store, struct batch *batch, struct record *record, int code)
@@ -168,7 +185,11 @@ static enum status sqlite_write(void *arg, struct batch *batch, struct context *
     if (status != STATUS_OK || store->lost)
         return status;
     store->context = context;
-    status = begin(store, &why);
+    status = settle(store, &why);
+    if (status == STATUS_OK && store->passed)
+        return STATUS_OK;
+    if (status == STATUS_OK)
+        status = begin(store, &why);
     if (status == STATUS_OK)
         status = write_rows(store, batch, &why);
     if (status == STATUS_OK)
@@ -199,14 +220,17 @@ static enum status sqlite_flush(void *arg, struct context *context, struct error
         return status;
     if (store->lost)
         return say_lost(store, error);
-    if (!store->begun)
+    if (!store->begun) {
+        store->passed = false;
         return STATUS_OK;
+    }
     store->context = context;
     code = run(store->commit);
     if (code == SQLITE_OK) {
-        store->begun = false;
+        store->begun = store->moved = false;
         return STATUS_OK;
     }
+    store->unknown = store->moved;
     status = failed(store, code, "cannot commit", error);
     /* Deferred constraints are the only ones that a commit can break; which row it was is not known any more. */
     if (status == STATUS_FAILED && sqlite_error_class(code) == ERROR_RECORD && error != NULL)
@@ -226,6 +250,8 @@ static enum status sqlite_move(void *arg, const struct offset_move *moves, unsig
     store->context = context;
     enum status status = context_status(context);
     if (status == STATUS_OK)
+        status = settle(store, error);
+    if (status == STATUS_OK)
         status = begin(store, error);
     if (status == STATUS_OK) {
         int code = sqlite_offsets_move(&store->offsets, moves, count, store->config->path, &moved, error);
@@ -233,7 +259,11 @@ static enum status sqlite_move(void *arg, const struct offset_move *moves, unsig
             status = failed(store, code, "cannot move the offsets", error);
         else if (moved == MOVED_FENCED)
             status = STATUS_FAILED;
+        else if (moved == MOVED && store->passed)
+            status = error_set(error, ERROR_RESTART, "the offsets in %s were set back while rows were written",
+                               store->config->path);
     }
+    store->moved = status == STATUS_OK && moved == MOVED;
     if (status != STATUS_OK || moved == MOVED_ALREADY)
         forget(store);
     return status;

@@ -1,4 +1,5 @@
 /* The SQLite store keeps offsets: rows and offset come together or not at all. */
+#include <errno.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -7,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <sqlite3.h>
 #include <cmocka.h>
@@ -127,6 +129,93 @@ static void what_came_through_before_is_not_stored_again(void **state)
     kept_put(&stored, 20, 25);
     assert_int_equal(ask("select count(*) from orders"), 25);
     assert_int_equal(kept_offset(&stored), 25);
+    stored_fini(&stored);
+}
+
+/* The disk, as SQLite sees it: while it is true, what should become durable does not. */
+static bool sync_fails;
+
+int fdatasync(int fd)
+{
+    if (!sync_fails)
+        return (int)syscall(SYS_fdatasync, fd);
+    errno = EIO;
+    return -1;
+}
+
+int fsync(int fd)
+{
+    if (!sync_fails)
+        return (int)syscall(SYS_fsync, fd);
+    errno = EIO;
+    return -1;
+}
+
+static const char KEYED[] = "create table orders (id integer primary key, name text)";
+
+static void fail_a_commit(struct stored *stored)
+{
+    begin(stored);
+    ask(KEYED);
+    kept_put(stored, -1, 10);
+    sync_fails = true;
+    assert_int_equal(kept_try(stored, 10, 10, 20), STATUS_FAILED);
+    sync_fails = false;
+    assert_int_equal(stored->error.class, ERROR_TRANSIENT);
+}
+
+/* Hands over what kept_try did, and asserts that no record is found wrong. */
+static void hand_again(struct stored *stored)
+{
+    struct batch *batch = stored_batch(stored, 10, 10);
+    assert_int_equal(stored_write(stored, batch), STATUS_OK);
+    for (uint32_t i = 0; i < batch->count; i++)
+        assert_int_equal(batch->records[i].answer, STAGE_FORWARD);
+    batch_free(batch);
+}
+
+static void a_commit_that_failed_is_made_again(void **state)
+{
+    (void)state;
+    struct stored stored;
+    fail_a_commit(&stored);
+    assert_int_equal(kept_offset(&stored), 10);
+    hand_again(&stored);
+    assert_int_equal(kept_move(&stored, 10, 20), STATUS_OK);
+    assert_int_equal(stored_flush(&stored), STATUS_OK);
+    assert_int_equal(kept_offset(&stored), 20);
+    assert_int_equal(ask("select count(*) from orders"), 20);
+    stored_fini(&stored);
+}
+
+static void rows_of_a_commit_that_came_through_all_the_same_are_not_called_wrong(void **state)
+{
+    (void)state;
+    struct stored stored;
+    fail_a_commit(&stored);
+    ask("insert into orders select value, 'n-' || value from (with recursive n(value) as (select 10 union all select "
+        "value + 1 from n where value < 19) select value from n)");
+    ask("update weir_offsets set \"offset\" = 20");
+    hand_again(&stored);
+    assert_int_equal(kept_move(&stored, 10, 20), STATUS_OK);
+    assert_int_equal(stored_flush(&stored), STATUS_OK);
+    kept_put(&stored, 20, 30);
+    assert_int_equal(ask("select count(*) from orders"), 30);
+    assert_int_equal(kept_offset(&stored), 30);
+    stored_fini(&stored);
+}
+
+static void who_was_fenced_after_a_commit_that_failed_writes_no_row(void **state)
+{
+    (void)state;
+    struct stored stored;
+    fail_a_commit(&stored);
+    ask("update weir_offsets set \"offset\" = 25");
+    struct batch *batch = stored_batch(&stored, 10, 10);
+    assert_int_equal(stored_write(&stored, batch), STATUS_FAILED);
+    assert_int_equal(stored.error.class, ERROR_RESTART);
+    assert_non_null(strstr(stored.error.text, "is at 25 now"));
+    batch_free(batch);
     stored_fini(&stored);
 }
 
@@ -289,6 +378,9 @@ int main(void)
         cmocka_unit_test(before_the_flush_neither_rows_nor_offset_are_there),
         cmocka_unit_test(another_instance_fences_this_one_which_stores_nothing),
         cmocka_unit_test(what_came_through_before_is_not_stored_again),
+        cmocka_unit_test(a_commit_that_failed_is_made_again),
+        cmocka_unit_test(rows_of_a_commit_that_came_through_all_the_same_are_not_called_wrong),
+        cmocka_unit_test(who_was_fenced_after_a_commit_that_failed_writes_no_row),
         cmocka_unit_test(one_of_several_moves_that_is_there_already_is_fenced),
         cmocka_unit_test(records_that_were_all_dropped_move_the_offset_too),
         cmocka_unit_test(what_is_discarded_is_not_stored),
