@@ -4,6 +4,7 @@
 SOURCE(kafka_source)
 
 STORE(kafka_store)
+STORE(postgres_store)
 STORE(sqlite_store)
 STORE(file_store)
 STORE(stdout_store)

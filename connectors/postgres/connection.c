@@ -179,6 +179,13 @@ static enum status take_slot(struct postgres_connection *connection, struct cont
     return status;
 }
 
+/* libpq prints them to stderr. Ours are that a table is there already. */
+static void ignore_notice(void *arg, const char *message)
+{
+    (void)arg;
+    (void)message;
+}
+
 enum status postgres_connect(struct postgres_connection *connection, struct context *context, struct error *error)
 {
     if (connection->pg != NULL)
@@ -205,6 +212,8 @@ enum status postgres_connect(struct postgres_connection *connection, struct cont
         return error_set(error, ERROR_TRANSIENT, "PostgreSQL at %s: no connection within %.1f s", connection->server,
                          (double)connection->config->timeout / (double)CLOCK_SECOND);
     }
+    if (status == STATUS_OK)
+        (void)PQsetNoticeProcessor(connection->pg, ignore_notice, NULL);
     if (status == STATUS_OK && PQsetnonblocking(connection->pg, 1) != 0)
         return postgres_lost(connection, "cannot connect", error);
     if (status != STATUS_OK)

@@ -1,0 +1,304 @@
+/* See store.h. */
+#include "connectors/postgres/store.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "processor/clock.h"
+
+#define IDLE_LIMIT (60 * CLOCK_SECOND)
+#define ROLLBACK_PATIENCE CLOCK_SECOND
+
+/* -- the transaction -- */
+
+static void note_connection(struct postgres_store *store)
+{
+    if (store->connection.pg == NULL)
+        store->ready = store->begun = false;
+}
+
+enum status postgres_store_ready(struct postgres_store *store, struct context *context, struct error *error)
+{
+    note_connection(store);
+    if (store->ready)
+        return STATUS_OK;
+    enum status status = postgres_connect(&store->connection, context, error);
+    if (status == STATUS_OK)
+        status = postgres_table_read(&store->table, &store->connection, context, error);
+    if (status == STATUS_OK) {
+        postgres_sql_fini(&store->sql);
+        if (!postgres_sql_make(&store->table, store->config->mode == POSTGRES_UPSERT, &store->sql))
+            status = error_set(error, ERROR_TRANSIENT, "out of memory");
+    }
+    if (status == STATUS_OK) {
+        store->transfer.dedup |= store->table.distinct;
+        store->ready = true;
+    } else {
+        postgres_disconnect(&store->connection);
+    }
+    return status;
+}
+
+void postgres_store_begin_text(const struct postgres_store *store, const struct context *context, char *text,
+                               size_t size)
+{
+    int64_t limit = store->config->timeout, left = context_deadline(context);
+    if (left != CLOCK_NEVER && left - clock_now() < limit)
+        limit = left - clock_now();
+    if (limit < CLOCK_MS)
+        limit = CLOCK_MS;
+    /* SET LOCAL: behind a pooler, the session is somebody else's after the transaction. */
+    snprintf(text, size,
+             "BEGIN; SET LOCAL statement_timeout = %lld; SET LOCAL idle_in_transaction_session_timeout = %lld; ",
+             (long long)(limit / CLOCK_MS), (long long)(store->idle_limit / CLOCK_MS));
+}
+
+void postgres_store_rollback(struct postgres_store *store)
+{
+    note_connection(store);
+    if (!store->begun)
+        return;
+    store->begun = false;
+    struct context *context = context_new(NULL, clock_now() + ROLLBACK_PATIENCE);
+    enum status status = STATUS_FAILED;
+    if (context != NULL) {
+        (void)postgres_settle(&store->transfer, context, NULL);
+        if (store->connection.pg != NULL)
+            status = postgres_run(&store->connection, "ROLLBACK", NULL, "cannot roll back", context, NULL, NULL);
+    }
+    context_free(context);
+    if (status != STATUS_OK)
+        postgres_disconnect(&store->connection);
+    note_connection(store);
+}
+
+void postgres_store_forget(struct postgres_store *store)
+{
+    postgres_store_rollback(store);
+    postgres_rows_reset(&store->rows);
+    store->held_count = 0;
+    store->transfer.failure = (struct postgres_failure){0};
+    store->stored = false;
+    store->lost = (struct error){0};
+}
+
+enum status postgres_store_submit(struct postgres_store *store, struct context *context, struct error *error)
+{
+    char prefix[200] = "";
+    enum status status = postgres_settle(&store->transfer, context, error);
+    if (status == STATUS_OK && !store->begun)
+        postgres_store_begin_text(store, context, prefix, sizeof prefix);
+    if (status == STATUS_OK) {
+        store->begun = true;
+        status = postgres_transfer(&store->transfer, prefix, context, error);
+    }
+    postgres_rows_reset(&store->rows);
+    note_connection(store);
+    return status;
+}
+
+/* -- write -- */
+
+static bool hold(struct postgres_store *store, struct batch *batch)
+{
+    if (store->held_count == store->held_room) {
+        size_t room = store->held_room > 0 ? store->held_room * 2 : 64;
+        struct batch **held = realloc(store->held, room * sizeof *held);
+        if (held == NULL)
+            return false;
+        store->held = held;
+        store->held_room = room;
+    }
+    store->held[store->held_count++] = batch;
+    return true;
+}
+
+static enum status write_rows(struct postgres_store *store, struct batch *batch, struct context *context,
+                              struct error *error)
+{
+    enum status status = STATUS_OK;
+    BATCH_EACH(batch, record)
+    {
+        if (postgres_rows_full(&store->rows))
+            status = postgres_store_submit(store, context, error);
+        if (status == STATUS_OK)
+            status = postgres_rows_add(&store->rows, &store->table, store->config, batch, record);
+        if (status == STATUS_NO_MEMORY)
+            status = error_set(error, ERROR_TRANSIENT, "out of memory for a row of %s", store->config->table);
+        if (status != STATUS_OK)
+            break;
+    }
+    postgres_rows_rest(&store->rows);
+    return status;
+}
+
+static enum status postgres_write(void *arg, struct batch *batch, struct context *context, struct error *error)
+{
+    struct postgres_store *store = arg;
+    struct error why = {0};
+    enum status status = context_status(context);
+    bool first = store->held_count == 0;
+    if (status != STATUS_OK)
+        return status;
+    if (!hold(store, batch))
+        return error_set(error, ERROR_TRANSIENT, "out of memory");
+    if (store->lost.class != ERROR_NONE)
+        return STATUS_OK;
+    status = postgres_store_ready(store, context, &why);
+    if (status == STATUS_OK)
+        status = write_rows(store, batch, context, &why);
+    if (status == STATUS_OK)
+        return STATUS_OK;
+    if (status == STATUS_FAILED && (why.class == ERROR_RECORD || (why.class == ERROR_TRANSIENT && !first))) {
+        store->lost = why;
+        return STATUS_OK;
+    }
+    postgres_store_forget(store);
+    if (error != NULL)
+        *error = why;
+    return status;
+}
+
+/* -- flush -- */
+
+static enum status commit(struct postgres_store *store, struct context *context, struct error *error)
+{
+    PGresult *result = NULL;
+    enum status status = postgres_run(&store->connection, "COMMIT", NULL,
+                                      "cannot commit (or could, and the answer was lost)", context, &result, error);
+    if (status == STATUS_OK && strcmp(PQcmdStatus(result), "COMMIT") != 0)
+        status = error_set(error, ERROR_TRANSIENT, "PostgreSQL at %s rolled the transaction back at its commit",
+                           store->connection.server);
+    PQclear(result);
+    /* After a failed one as well. */
+    store->begun = false;
+    note_connection(store);
+    return status;
+}
+
+static enum status flush_rows(struct postgres_store *store, struct context *context, struct error *error)
+{
+    enum status status = STATUS_OK;
+    if (store->rows.count > 0)
+        status = postgres_store_submit(store, context, error);
+    if (status == STATUS_OK && store->begun)
+        status = postgres_settle(&store->transfer, context, error);
+    note_connection(store);
+    if (status == STATUS_OK && store->begun)
+        status = commit(store, context, error);
+    return status;
+}
+
+/* What only the server could tell, and another try heals: true. */
+static bool learn(struct postgres_store *store)
+{
+    const char *state = store->transfer.failure.state;
+    /* Two rows of one key in a statement: keys that are equal to the server, and not in their bytes. */
+    if (strcmp(state, "21000") == 0 && store->transfer.upsert && !store->transfer.dedup) {
+        store->transfer.dedup = true;
+        return true;
+    }
+    /* Flushes are further apart than we let a transaction be idle. */
+    if (strcmp(state, "25P03") == 0 && store->idle_limit < INT64_MAX / 4) {
+        store->idle_limit *= 2;
+        return true;
+    }
+    return false;
+}
+
+static enum status postgres_flush(void *arg, struct context *context, struct error *error)
+{
+    struct postgres_store *store = arg;
+    struct error why = {0};
+    enum status status = context_status(context);
+    if (status != STATUS_OK)
+        return status;
+    if (store->lost.class != ERROR_NONE) {
+        why = store->lost;
+        status = STATUS_FAILED;
+    } else if (!store->stored) {
+        status = flush_rows(store, context, &why);
+    }
+    if (status == STATUS_FAILED && learn(store))
+        why.class = ERROR_TRANSIENT;
+    if (status == STATUS_FAILED && why.class == ERROR_RECORD) {
+        struct error failed = why;
+        status = postgres_store_find_wrong(store, &failed, context, &why);
+    }
+    postgres_store_forget(store);
+    if (status == STATUS_FAILED && error != NULL)
+        *error = why;
+    return status;
+}
+
+/* -- opening and closing -- */
+
+static void postgres_close(void *arg)
+{
+    struct postgres_store *store = arg;
+    if (store == NULL)
+        return;
+    postgres_connection_fini(&store->connection);
+    postgres_table_fini(&store->table);
+    postgres_sql_fini(&store->sql);
+    postgres_rows_fini(&store->rows);
+    postgres_buffer_fini(&store->transfer.arrays);
+    free(store->held);
+    free(store->service);
+    free(store);
+}
+
+static enum status make(const struct postgres_config *config, const struct connector_env *env,
+                        struct postgres_store **ret, struct error *error)
+{
+    struct postgres_store *store = calloc(1, sizeof *store);
+    if (store == NULL)
+        return error_set(error, ERROR_TRANSIENT, "out of memory");
+    bool upsert = config->mode == POSTGRES_UPSERT;
+    store->config = config;
+    store->exactly_once = env->exactly_once;
+    store->idle_limit = IDLE_LIMIT;
+    store->service = strdup(env->service);
+    postgres_table_init(&store->table);
+    store->transfer = (struct postgres_transfer){.connection = &store->connection,
+                                                 .table = &store->table,
+                                                 .sql = &store->sql,
+                                                 .rows = &store->rows,
+                                                 .upsert = upsert};
+    enum status status = postgres_connection_init(&store->connection, config, env->service, true, error);
+    if (!postgres_rows_init(&store->rows, upsert) || store->service == NULL)
+        status = error_set(error, ERROR_TRANSIENT, "out of memory");
+    if (status != STATUS_OK) {
+        postgres_close(store);
+        return status;
+    }
+    *ret = store;
+    return STATUS_OK;
+}
+
+static enum status postgres_open(const void *config, const struct connector_env *env, struct context *context,
+                                 void **ret_store, struct error *error)
+{
+    struct postgres_store *store = NULL;
+    enum status status = make(config, env, &store, error);
+    if (status == STATUS_OK)
+        status = postgres_store_ready(store, context, error);
+    if (status == STATUS_OK)
+        *ret_store = store;
+    else
+        postgres_close(store);
+    return status;
+}
+
+const struct store_type postgres_store = {
+    .name = "postgres",
+    .help = "Rows in a PostgreSQL table; a transaction from one flush to the next.",
+    .config = &postgres_config_field,
+    .open = postgres_open,
+    .write = postgres_write,
+    .flush = postgres_flush,
+    .close = postgres_close,
+    .flush_records = 16384,
+    .flush_interval = 200 * CLOCK_MS,
+};
