@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "connectors/postgres/offsets.h"
 #include "processor/clock.h"
 
-#define IDLE_LIMIT (60 * CLOCK_SECOND)
 #define ROLLBACK_PATIENCE CLOCK_SECOND
 
 /* -- the transaction -- */
@@ -31,6 +31,8 @@ enum status postgres_store_ready(struct postgres_store *store, struct context *c
         if (!postgres_sql_make(&store->table, store->config->mode == POSTGRES_UPSERT, &store->sql))
             status = error_set(error, ERROR_TRANSIENT, "out of memory");
     }
+    if (status == STATUS_OK && store->exactly_once)
+        status = postgres_offsets_prepare(&store->connection, &store->table, context, error);
     if (status == STATUS_OK) {
         store->transfer.dedup |= store->table.distinct;
         store->ready = true;
@@ -207,29 +209,36 @@ static bool learn(struct postgres_store *store)
     return false;
 }
 
-static enum status postgres_flush(void *arg, struct context *context, struct error *error)
+enum status postgres_store_give_up(struct postgres_store *store, enum status status, struct error *why,
+                                   struct context *context, struct error *error)
 {
-    struct postgres_store *store = arg;
-    struct error why = {0};
-    enum status status = context_status(context);
-    if (status != STATUS_OK)
-        return status;
-    if (store->lost.class != ERROR_NONE) {
-        why = store->lost;
-        status = STATUS_FAILED;
-    } else if (!store->stored) {
-        status = flush_rows(store, context, &why);
-    }
     if (status == STATUS_FAILED && learn(store))
-        why.class = ERROR_TRANSIENT;
-    if (status == STATUS_FAILED && why.class == ERROR_RECORD) {
-        struct error failed = why;
-        status = postgres_store_find_wrong(store, &failed, context, &why);
+        why->class = ERROR_TRANSIENT;
+    if (status == STATUS_FAILED && why->class == ERROR_RECORD) {
+        struct error failed = *why;
+        status = postgres_store_find_wrong(store, &failed, context, why);
     }
     postgres_store_forget(store);
     if (status == STATUS_FAILED && error != NULL)
-        *error = why;
+        *error = *why;
     return status;
+}
+
+static enum status postgres_flush(void *arg, struct context *context, struct error *error)
+{
+    struct postgres_store *store = arg;
+    struct error why = store->lost;
+    enum status status = context_status(context);
+    if (status != STATUS_OK)
+        return status;
+    if (why.class != ERROR_NONE)
+        status = STATUS_FAILED;
+    else if (!store->stored)
+        status = flush_rows(store, context, &why);
+    if (status != STATUS_OK)
+        return postgres_store_give_up(store, status, &why, context, error);
+    postgres_store_forget(store);
+    return STATUS_OK;
 }
 
 /* -- opening and closing -- */
@@ -258,7 +267,7 @@ static enum status make(const struct postgres_config *config, const struct conne
     bool upsert = config->mode == POSTGRES_UPSERT;
     store->config = config;
     store->exactly_once = env->exactly_once;
-    store->idle_limit = IDLE_LIMIT;
+    store->idle_limit = config->timeout;
     store->service = strdup(env->service);
     postgres_table_init(&store->table);
     store->transfer = (struct postgres_transfer){.connection = &store->connection,
@@ -299,6 +308,7 @@ const struct store_type postgres_store = {
     .write = postgres_write,
     .flush = postgres_flush,
     .close = postgres_close,
+    .offsets = &postgres_offsets,
     .flush_records = 16384,
     .flush_interval = 200 * CLOCK_MS,
 };

@@ -38,6 +38,9 @@ void postgres_store_begin_text(const struct postgres_store *store, const struct 
 enum status postgres_store_submit(struct postgres_store *store, struct context *context, struct error *error);
 /* Rolls back (within a second, or by closing the connection) and forgets all that was handed over. */
 void postgres_store_forget(struct postgres_store *store);
+/* The end of a flush that failed with status and why: looks for the rows that are to blame, forgets everything, and answers what is to be answered. */
+enum status postgres_store_give_up(struct postgres_store *store, enum status status, struct error *why,
+                                   struct context *context, struct error *error);
 /* The rollback alone. */
 void postgres_store_rollback(struct postgres_store *store);
 

@@ -1,0 +1,13 @@
+/* Exactly-once delivery: the offsets in a table weir_offsets beside the one that is written, moved in the same transaction (struct store_offsets). */
+#ifndef WEIR_CONNECTORS_POSTGRES_OFFSETS_H
+#define WEIR_CONNECTORS_POSTGRES_OFFSETS_H
+
+#include "connectors/postgres/store.h"
+
+extern const struct store_offsets postgres_offsets;
+
+/* Makes the table when it is missing. */
+enum status postgres_offsets_prepare(struct postgres_connection *connection, const struct postgres_table *table,
+                                     struct context *context, struct error *error);
+
+#endif
