@@ -41,6 +41,9 @@ static void on_log(const rd_kafka_t *rk, int level, const char *facility, const 
     const char *part = client != NULL ? client->part : "kafka";
     if (strcmp(facility, "FAIL") == 0 || strcmp(facility, "ERROR") == 0)
         level = 7;
+    /* The store says what it does about it. */
+    if (strcmp(facility, "TXNERR") == 0)
+        level = 6;
     if (level <= 3)
         log_error(part, "librdkafka %s: %s", facility, text);
     else if (level == 4)
@@ -110,11 +113,20 @@ bool kafka_client_fatal(struct kafka_client *client, struct error *error)
                   "another process with the same `instance` joined the group and took over: each needs its own (%s)",
                   words);
         return true;
-    /* The state of an idempotent producer is beyond repair, or its id unknown to the broker: a new one has neither trouble. */
+    case RD_KAFKA_RESP_ERR__FENCED:
+        error_set(
+            error, ERROR_RESTART,
+            "the broker has ended our transaction: it took longer than transaction.timeout.ms, or another process "
+            "with the same `instance` took over (%s)",
+            words);
+        return true;
+    /* The state of an idempotent producer is beyond repair, or its id unknown to the broker: a new one has neither trouble. Rights may be given meanwhile. */
     case RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER:
     case RD_KAFKA_RESP_ERR_UNKNOWN_PRODUCER_ID:
     case RD_KAFKA_RESP_ERR_INVALID_PRODUCER_ID_MAPPING:
     case RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH:
+    case RD_KAFKA_RESP_ERR_INVALID_TXN_STATE:
+    case RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED:
     case RD_KAFKA_RESP_ERR__INCONSISTENT:
     case RD_KAFKA_RESP_ERR__GAPLESS_GUARANTEE:
         error_set(error, ERROR_RESTART, "%s: %s", rd_kafka_err2name(code), words);

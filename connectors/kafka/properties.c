@@ -140,7 +140,9 @@ static const struct owned owned_in_producers[] = {
     {"enable.idempotence", "it is always on: a retry must not make a duplicate"},
     {"acks", "it is always `all`: a record counts as stored only when all replicas have it"},
     {"request.required.acks", "it is always `all`: a record counts as stored only when all replicas have it"},
-    {"transactional.id", "weir delivers at least once; there are no transactions"},
+    {"transactional.id", "with `delivery: exactly_once` it is weir-SERVICE-GROUP-STORE-INSTANCE, with a random number "
+                         "where the source has no "
+                         "`instance`"},
     {"produce.offset.report", "weir sets it itself"},
     {"delivery.report.only.error", "weir needs the reports to know what is stored"},
     {"enable.gapless.guarantee", "weir keeps what fails and sends it again"},

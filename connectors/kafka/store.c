@@ -19,17 +19,15 @@
 #include "processor/log.h"
 
 enum { WAIT_MS = 50, ANSWER_MS = 500 };
-/* What librdkafka may hold of copies, beside our budget, when nobody says (connector_env.send_bytes): enough to fill the requests under way. A message takes
- * some 300 bytes that its limit in bytes does not count, so there is one in messages as well. */
-enum { SEND_BYTES = 16 * 1024 * 1024, SEND_LEAST = 1024 * 1024, BYTES_A_MESSAGE = 320 };
-enum { BATCH_SIZE = 1000000, BATCH_SIZE_LEAST = 16 * 1024 };
+/* What librdkafka may hold of copies, beside our budget, when nobody says (connector_env.send_bytes): enough to fill the requests under way. */
+enum { SEND_BYTES = 16 * 1024 * 1024 };
+enum { REQUEST_LEAST = 16 * 1024 };
 #define DOWN_PATIENCE (5 * CLOCK_SECOND)
 #define OPEN_PATIENCE (5 * CLOCK_SECOND)
-#define CLOSE_PATIENCE (3 * CLOCK_SECOND)
 
 /* -- what is under way -- */
 
-static struct kafka_handed *handed_new(struct kafka_store *store)
+static struct kafka_handed *handed_new(struct kafka_store *store, struct batch *batch)
 {
     struct kafka_handed *handed = store->idle;
     if (handed != NULL)
@@ -38,7 +36,7 @@ static struct kafka_handed *handed_new(struct kafka_store *store)
         handed = malloc(sizeof *handed);
     if (handed == NULL)
         return NULL;
-    *handed = (struct kafka_handed){0};
+    *handed = (struct kafka_handed){.batch = batch};
     *store->last = handed;
     store->last = &handed->next;
     store->handed++;
@@ -56,7 +54,7 @@ static void handed_pop(struct kafka_store *store)
     store->idle = handed;
 }
 
-static void forget_handed(struct kafka_store *store)
+void kafka_store_forget_handed(struct kafka_store *store)
 {
     while (store->first != NULL)
         handed_pop(store);
@@ -75,14 +73,14 @@ void kafka_store_lose(struct kafka_store *store, enum error_class class, const c
 }
 
 /* Wrong for its own sake, and it would be the next time. */
-static bool blames_record(rd_kafka_resp_err_t err)
+bool kafka_store_blames_record(rd_kafka_resp_err_t err)
 {
     return err == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE || err == RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE ||
            err == RD_KAFKA_RESP_ERR_INVALID_MSG_SIZE || err == RD_KAFKA_RESP_ERR_INVALID_RECORD ||
            err == RD_KAFKA_RESP_ERR__INVALID_DIFFERENT_RECORD || err == RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP;
 }
 
-static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *message, void *opaque)
+void kafka_store_on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *message, void *opaque)
 {
     struct kafka_client *client = opaque;
     struct kafka_store *store = client->owner;
@@ -96,7 +94,9 @@ static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *message, void 
         return;
     }
     handed->failed = true;
-    if (store->err == RD_KAFKA_RESP_ERR_NO_ERROR)
+    handed->blamed = handed->blamed || kafka_store_blames_record(message->err);
+    /* What was only taken out of the queue says nothing of why. */
+    if (store->err == RD_KAFKA_RESP_ERR_NO_ERROR || store->err == RD_KAFKA_RESP_ERR__PURGE_QUEUE)
         store->err = message->err;
 }
 
@@ -109,6 +109,8 @@ static void look_at_reports(struct kafka_store *store)
     /* What a new handle can help (ERROR_RESTART), a new producer can: no need to take all down. */
     if (kafka_client_fatal(&store->client, &error))
         kafka_store_lose(store, error.class == ERROR_FATAL ? ERROR_FATAL : ERROR_TRANSIENT, "%s", error.text);
+    else if (store->err == RD_KAFKA_RESP_ERR__PURGE_QUEUE && kafka_transaction_failed(store, &error))
+        kafka_store_lose(store, ERROR_TRANSIENT, "%s", error.text);
     else
         kafka_store_lose(store, ERROR_TRANSIENT, "the broker did not take a message: %s", rd_kafka_err2str(store->err));
 }
@@ -128,108 +130,20 @@ bool kafka_store_wait(struct kafka_store *store, int ms)
     return !store->lost && context_status(store->context) == STATUS_OK;
 }
 
-/* -- the producer -- */
-
-static enum status set_number(rd_kafka_conf_t *conf, const char *name, int64_t number, struct error *error)
-{
-    char text[24];
-    snprintf(text, sizeof text, "%lld", (long long)number);
-    return kafka_conf_set(conf, name, text, error);
-}
-
-static enum status set_limits(struct kafka_store *store, rd_kafka_conf_t *conf, struct error *error)
-{
-    const struct config_map *properties = &store->config->connection.properties;
-    /* A single message of the largest size must have room, twice. */
-    int64_t largest = kafka_conf_number(conf, "message.max.bytes", 0) / 512;
-    int64_t bytes = store->send_bytes > SEND_LEAST ? store->send_bytes : SEND_LEAST;
-    int64_t kbytes = largest > bytes / 1024 ? largest : bytes / 1024;
-    enum status status = STATUS_OK;
-    if (!kafka_properties_have(properties, "queue.buffering.max.messages"))
-        status = set_number(conf, "queue.buffering.max.messages", bytes / BYTES_A_MESSAGE, error);
-    if (status == STATUS_OK && !kafka_properties_have(properties, "queue.buffering.max.kbytes"))
-        status = set_number(conf, "queue.buffering.max.kbytes", kbytes, error);
-    if (status == STATUS_OK && store->batch_size > 0)
-        status = set_number(conf, "batch.size", store->batch_size, error);
-    return status;
-}
-
-static rd_kafka_conf_t *make_conf(struct kafka_store *store, struct error *error)
-{
-    static const struct kafka_setting defaults[] = {
-        {"partitioner", "murmur2_random"},
-        /* After so long a message that the broker does not take is said to be one, and tried again. */
-        {"message.timeout.ms", "60000"},
-        {NULL, NULL},
-    };
-    rd_kafka_conf_t *conf = kafka_conf_new(KAFKA_PRODUCER, store->base, &store->config->connection, defaults, error);
-    if (conf == NULL || set_limits(store, conf, error) == STATUS_OK)
-        return conf;
-    rd_kafka_conf_destroy(conf);
-    return NULL;
-}
-
-static enum status open_producer(struct kafka_store *store, struct error *error)
-{
-    const char *topic = kafka_store_constant_topic(store->config);
-    rd_kafka_conf_t *conf = make_conf(store, error);
-    if (conf == NULL)
-        return STATUS_FAILED;
-    rd_kafka_conf_set_dr_msg_cb(conf, on_delivery);
-    enum status status = kafka_client_open(&store->client, KAFKA_PRODUCER, conf, error);
-    if (status == STATUS_OK && topic != NULL && !kafka_store_fix_topic(store, topic))
-        status = error_set(error, ERROR_FATAL, "librdkafka does not take \"%s\" as the name of a topic", topic);
-    return status;
-}
-
-static void close_producer(struct kafka_store *store)
-{
-    if (store->client.rk != NULL)
-        (void)rd_kafka_purge(store->client.rk,
-                             RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT | RD_KAFKA_PURGE_F_NON_BLOCKING);
-    kafka_store_forget_topics(store);
-    (void)kafka_client_close(&store->client, CLOSE_PATIENCE);
-    forget_handed(store);
-}
-
-static void make_smaller_requests(struct kafka_store *store)
-{
-    if (store->err != RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE && store->err != RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE)
-        return;
-    int64_t size = (store->batch_size > 0 ? store->batch_size : BATCH_SIZE) / 2;
-    store->batch_size = size > BATCH_SIZE_LEAST ? size : BATCH_SIZE_LEAST;
-    log_warn(store->part,
-             "the topic takes no requests of this size (max.message.bytes): making some of %lld bytes at most",
-             (long long)store->batch_size);
-}
-
-/* A new producer knows nothing of what went wrong with the old one. Not to be tried at once, and not before the brokers answer. */
-static enum status begin_anew(struct kafka_store *store, struct error *error)
-{
-    bool blamed = blames_record(store->err) || store->careful > 0;
-    store->careful = blamed ? store->handed : 0;
-    make_smaller_requests(store);
-    close_producer(store);
-    store->lost = false;
-    store->err = RD_KAFKA_RESP_ERR_NO_ERROR;
-    store->not_before = clock_now() + backoff_next(&store->backoff);
-    enum status status = open_producer(store, error);
-    kafka_client_set_state(&store->client, KAFKA_DOWN, "%s", store->why.text);
-    store->client.probed = 0;
-    return status;
-}
-
 /* -- the contract -- */
 
-static enum kafka_sent send_batch(struct kafka_store *store, struct kafka_handed *handed, struct batch *batch)
+enum kafka_sent kafka_store_send_batch(struct kafka_store *store, struct kafka_handed *handed)
 {
-    BATCH_EACH(batch, record)
+    enum kafka_sent all = KAFKA_SENT;
+    BATCH_EACH(handed->batch, record)
     {
-        enum kafka_sent sent = kafka_store_send(store, handed, batch, record);
+        enum kafka_sent sent = kafka_store_send(store, handed, handed->batch, record);
         if (sent == KAFKA_SENT_LOST || sent == KAFKA_SENT_ENDED)
             return sent;
+        if (sent == KAFKA_SENT_REJECTED)
+            all = sent;
     }
-    return KAFKA_SENT;
+    return all;
 }
 
 /* Waits for the report of the only message under way. */
@@ -241,13 +155,21 @@ static enum kafka_sent wait_for_report(struct kafka_store *store, struct kafka_h
         if (store->open > 0 && !kafka_store_wait(store, 0))
             return store->lost ? KAFKA_SENT_LOST : KAFKA_SENT_ENDED;
     }
-    if (blames_record(store->err)) {
+    if (kafka_store_blames_record(store->err)) {
         batch_reject(batch, record, "broker", "the broker does not take it: %s", rd_kafka_err2str(store->err));
         store->err = RD_KAFKA_RESP_ERR_NO_ERROR;
-        handed->failed = false;
+        handed->failed = handed->blamed = false;
+        return KAFKA_SENT_REFUSED;
     }
     look_at_reports(store);
     return store->lost ? KAFKA_SENT_LOST : KAFKA_SENT;
+}
+
+enum kafka_sent kafka_store_send_alone(struct kafka_store *store, struct kafka_handed *handed, struct batch *batch,
+                                       struct record *record)
+{
+    enum kafka_sent sent = kafka_store_send(store, handed, batch, record);
+    return sent == KAFKA_SENT ? wait_for_report(store, handed, batch, record) : sent;
 }
 
 static enum kafka_sent send_one_by_one(struct kafka_store *store, struct kafka_handed *handed, struct batch *batch)
@@ -255,58 +177,88 @@ static enum kafka_sent send_one_by_one(struct kafka_store *store, struct kafka_h
     store->careful--;
     BATCH_EACH(batch, record)
     {
-        enum kafka_sent sent = kafka_store_send(store, handed, batch, record);
-        if (sent == KAFKA_SENT)
-            sent = wait_for_report(store, handed, batch, record);
+        enum kafka_sent sent = kafka_store_send_alone(store, handed, batch, record);
         if (sent == KAFKA_SENT_LOST || sent == KAFKA_SENT_ENDED)
             return sent;
     }
     return KAFKA_SENT;
 }
 
-static enum status kafka_write(void *arg, struct batch *batch, struct context *context, struct error *error)
+/* A new producer knows nothing of what went wrong with the old one. Not to be tried at once, and not before the brokers answer. */
+static enum status try_again(struct kafka_store *store, struct error *error)
 {
-    struct kafka_store *store = arg;
-    enum status status = context_status(context);
-    if (status != STATUS_OK)
-        return status;
-    store->context = context;
+    bool blamed = kafka_store_blames_record(store->err) || store->careful > 0;
+    store->careful = blamed ? store->handed : 0;
+    if (kafka_store_blames_size(store->err))
+        (void)kafka_store_shrink_requests(store, 2, REQUEST_LEAST);
+    return kafka_store_begin_anew(store, error);
+}
+
+enum status kafka_store_look(struct kafka_store *store, struct error *error)
+{
+    if (store->client.rk == NULL && kafka_store_open_producer(store, error) != STATUS_OK)
+        return STATUS_FAILED;
     (void)rd_kafka_poll(store->client.rk, 0);
     look_at_reports(store);
     if (clock_now() >= store->not_before)
         kafka_client_probe(&store->client, ANSWER_MS);
     if (!store->lost && store->client.state != KAFKA_UP)
         return error_set(error, ERROR_TRANSIENT, "%s", store->client.reason);
-    struct kafka_handed *handed = handed_new(store);
+    return STATUS_OK;
+}
+
+static enum status kafka_write(void *arg, struct batch *batch, struct context *context, struct error *error)
+{
+    struct kafka_store *store = arg;
+    enum status status = context_status(context);
+    store->context = context;
+    if (status == STATUS_OK)
+        status = kafka_store_look(store, error);
+    if (status == STATUS_OK && store->exactly_once && !store->lost)
+        status = kafka_transaction_ready(store, error);
+    if (status != STATUS_OK)
+        return status;
+    struct kafka_handed *handed = handed_new(store, batch);
     if (handed == NULL)
         return error_set(error, ERROR_TRANSIENT, "out of memory");
     handed->failed = store->lost;
     if (store->lost)
         return STATUS_OK;
-    enum kafka_sent sent = store->careful > 0 ? send_one_by_one(store, handed, batch)
-                                              : send_batch(store, handed, batch);
+    enum kafka_sent sent = store->deferred      ? kafka_suspects_try(store, handed)
+                           : store->careful > 0 ? send_one_by_one(store, handed, batch)
+                                                : kafka_store_send_batch(store, handed);
     arena_reset(&store->scratch);
-    if (sent != KAFKA_SENT)
+    if (sent == KAFKA_SENT_LOST || sent == KAFKA_SENT_ENDED)
         handed->failed = true;
     return sent == KAFKA_SENT_ENDED ? context_status(context) : STATUS_OK;
+}
+
+enum status kafka_store_settle(struct kafka_store *store)
+{
+    while (store->open > 0 && !store->lost) {
+        (void)rd_kafka_flush(store->client.rk, WAIT_MS);
+        if (!kafka_store_wait(store, 0) && !store->lost)
+            return context_status(store->context);
+    }
+    look_at_reports(store);
+    return STATUS_OK;
 }
 
 static enum status kafka_flush(void *arg, struct context *context, struct error *error)
 {
     struct kafka_store *store = arg;
     store->context = context;
-    while (store->open > 0 && !store->lost) {
-        (void)rd_kafka_flush(store->client.rk, WAIT_MS);
-        if (!kafka_store_wait(store, 0) && !store->lost)
-            return context_status(context);
-    }
-    look_at_reports(store);
+    if (store->exactly_once)
+        return kafka_transaction_flush(store, error);
+    enum status status = kafka_store_settle(store);
+    if (status != STATUS_OK)
+        return status;
     if (!store->lost) {
-        forget_handed(store);
+        kafka_store_forget_handed(store);
         return STATUS_OK;
     }
     struct error why = store->why;
-    if (why.class == ERROR_TRANSIENT && begin_anew(store, error) != STATUS_OK)
+    if (why.class == ERROR_TRANSIENT && try_again(store, error) != STATUS_OK)
         return STATUS_FAILED;
     return error_set(error, why.class, "%s", why.text);
 }
@@ -327,13 +279,16 @@ static void kafka_close(void *arg)
     struct kafka_store *store = arg;
     if (store == NULL)
         return;
-    close_producer(store);
+    kafka_transaction_close(store);
+    kafka_store_close_producer(store);
+    kafka_suspects_forget(store);
     while (store->idle != NULL) {
         struct kafka_handed *handed = store->idle;
         store->idle = handed->next;
         free(handed);
     }
     arena_fini(&store->scratch);
+    free(store->transactional_id);
     free(store->buffer);
     free(store);
 }
@@ -374,6 +329,18 @@ static enum status check_circle(const struct kafka_store *store, const struct co
                      topic);
 }
 
+static enum status open_client(struct kafka_store *store, const struct connector_env *env, struct error *error)
+{
+    enum status status = env->exactly_once ? kafka_transaction_init(store, env, error) : STATUS_OK;
+    if (status == STATUS_OK)
+        status = kafka_store_open_producer(store, error);
+    if (status == STATUS_OK)
+        status = wait_for_topic(store, store->context, error);
+    if (status == STATUS_OK && store->exactly_once)
+        status = kafka_transaction_start(store, error);
+    return status;
+}
+
 static enum status kafka_open(const void *config, const struct connector_env *env, struct context *context,
                               void **ret_store, struct error *error)
 {
@@ -395,14 +362,10 @@ static enum status kafka_open(const void *config, const struct connector_env *en
         status = error_set(error, ERROR_FATAL, "expected `brokers`, as the source is not Kafka");
     if (status == STATUS_OK)
         status = check_circle(store, env, error);
-    if (status == STATUS_OK && env->probe != NULL) {
+    if (status == STATUS_OK && env->probe != NULL)
         status = kafka_store_probe(store->config, store->base, env->probe, context, error);
-    } else {
-        if (status == STATUS_OK)
-            status = open_producer(store, error);
-        if (status == STATUS_OK)
-            status = wait_for_topic(store, context, error);
-    }
+    else if (status == STATUS_OK)
+        status = open_client(store, env, error);
     if (status == STATUS_OK) {
         *ret_store = store;
         return STATUS_OK;
@@ -420,6 +383,8 @@ const struct store_type kafka_store = {
     .flush = kafka_flush,
     .acked = kafka_acked,
     .close = kafka_close,
+    .offsets = &kafka_transaction_offsets,
+    .can_keep_offsets = kafka_store_can_keep_offsets,
     .flush_records = 1000000,
     .flush_interval = CLOCK_SECOND,
 };

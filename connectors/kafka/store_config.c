@@ -1,3 +1,5 @@
+#include <stdio.h>
+
 #include "config/fields.h"
 #include "connectors/kafka/store.h"
 
@@ -59,6 +61,32 @@ static void check(const void *arg, struct config_report *report)
                      "expected the name of a topic, found nothing");
     if (kafka_check_properties(KAFKA_PRODUCER, &config->connection.properties, report))
         check_together(config, report);
+}
+
+bool kafka_store_can_keep_offsets(const void *arg, const struct config_node **ret_node, const char **ret_why)
+{
+    static _Thread_local char words[ERROR_TEXT_MAX];
+    const struct kafka_store_config *config = arg;
+    struct error error = {0};
+    if (config->connection.brokers.count > 0) {
+        *ret_node = config_tree_get(config->head.node, "brokers");
+        *ret_why = "no `brokers`, as a transaction with the group's offsets can't span two clusters: the store then "
+                   "writes to the source's";
+        return false;
+    }
+    struct kafka_connection offline = config->connection;
+    kafka_connection_offline(&offline);
+    rd_kafka_conf_t *conf = kafka_conf_new(KAFKA_PRODUCER, NULL, &offline, kafka_transaction_defaults, &error);
+    if (conf != NULL && kafka_conf_set(conf, "transactional.id", "check", &error) != STATUS_OK) {
+        rd_kafka_conf_destroy(conf);
+        conf = NULL;
+    }
+    bool good = conf != NULL && kafka_conf_try(KAFKA_PRODUCER, conf, &error) == STATUS_OK;
+    kafka_connection_offline_free(&offline);
+    snprintf(words, sizeof words, "%s", error.text);
+    *ret_node = config_tree_get(config->head.node, "properties");
+    *ret_why = words;
+    return good;
 }
 
 static const struct config_table table = {
