@@ -286,13 +286,21 @@ static enum status make(const struct postgres_config *config, const struct conne
     return STATUS_OK;
 }
 
+static enum status look(struct postgres_store *store, struct probe *probe, struct context *context, struct error *error)
+{
+    enum status status = postgres_connect(&store->connection, context, error);
+    return status == STATUS_OK ? postgres_table_probe(&store->table, &store->connection, probe, context, error)
+                               : status;
+}
+
 static enum status postgres_open(const void *config, const struct connector_env *env, struct context *context,
                                  void **ret_store, struct error *error)
 {
     struct postgres_store *store = NULL;
     enum status status = make(config, env, &store, error);
     if (status == STATUS_OK)
-        status = postgres_store_ready(store, context, error);
+        status = env->probe != NULL ? look(store, env->probe, context, error)
+                                    : postgres_store_ready(store, context, error);
     if (status == STATUS_OK)
         *ret_store = store;
     else

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config/probe.h"
 #include "connectors/postgres/sql.h"
 #include "processor/log.h"
 
@@ -28,6 +29,7 @@ struct look {
     const struct postgres_config *config;
     struct context *context;
     struct error *error;
+    struct probe *probe; /* not NULL: what is wrong with a column is told there, and the others are looked at as well */
 };
 
 static enum status query(const struct look *look, const char *sql, const char *first, const char *second,
@@ -177,14 +179,16 @@ static const char COLUMNS[] =
     "LEFT JOIN pg_collation c ON c.oid = a.attcollation "
     "WHERE a.attrelid = $1::oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum";
 
-/* "columns.total (line 12)" */
+/* "columns.total (line 12): "; nothing where it is told at the very place. */
 static const char *place(const struct look *look, uint32_t column, char *text, size_t size)
 {
     char path[200] = "columns";
+    if (look->probe != NULL)
+        return "";
     const struct config_map *columns = &look->config->columns;
     if (columns->nodes != NULL && columns->nodes[column] != NULL)
         config_tree_path(columns->nodes[column], path, sizeof path);
-    snprintf(text, size, "%s (line %u)", path, postgres_column_line(look->config, column));
+    snprintf(text, size, "%s (line %u): ", path, postgres_column_line(look->config, column));
     return text;
 }
 
@@ -200,7 +204,7 @@ static enum status missing_column(const struct look *look, uint32_t column, cons
     }
     names[count < 1600 ? count : 1600] = NULL;
     const char *near = config_nearest(name, names);
-    return error_set(look->error, ERROR_FATAL, "%s: table \"%s\" has no column \"%s\"%s%s%s (it has: %s)",
+    return error_set(look->error, ERROR_FATAL, "%stable \"%s\" has no column \"%s\"%s%s%s (it has: %s)",
                      place(look, column, at, sizeof at), look->config->table, name,
                      near != NULL ? "; did you mean \"" : "", near != NULL ? near : "", near != NULL ? "\"?" : "",
                      list);
@@ -227,7 +231,7 @@ static enum status check_rights(const struct look *look, const PGresult *result,
         why = "may not be changed by this user: GRANT UPDATE on the table";
     if (why == NULL)
         return STATUS_OK;
-    return error_set(look->error, ERROR_FATAL, "%s: the column \"%s\" of \"%s\" %s", place(look, column, at, sizeof at),
+    return error_set(look->error, ERROR_FATAL, "%sthe column \"%s\" of \"%s\" %s", place(look, column, at, sizeof at),
                      name, look->config->table, why);
 }
 
@@ -237,14 +241,13 @@ static enum status check_type(const struct look *look, const struct postgres_tar
     const struct postgres_column *column = &(
         (const struct postgres_column *)look->config->columns.values)[target->config];
     if (target->type == NULL)
-        return error_set(
-            look->error, ERROR_FATAL,
-            "%s: the column \"%s\" of \"%s\" is of type %s, which weir cannot write; give it one of %s ...",
-            place(look, target->config, at, sizeof at), target->name, look->config->table, target->sql_type,
-            "text, numeric, jsonb, timestamptz, uuid, bytea");
+        return error_set(look->error, ERROR_FATAL,
+                         "%sthe column \"%s\" of \"%s\" is of type %s, which weir cannot write; give it one of %s ...",
+                         place(look, target->config, at, sizeof at), target->name, look->config->table,
+                         target->sql_type, "text, numeric, jsonb, timestamptz, uuid, bytea");
     if (column->declared.type != NULL &&
         (column->declared.type != target->type || column->declared.array != target->array))
-        return error_set(look->error, ERROR_FATAL, "%s: declared as %s, but in the table \"%s\" it is %s",
+        return error_set(look->error, ERROR_FATAL, "%sdeclared as %s, but in the table \"%s\" it is %s",
                          place(look, target->config, at, sizeof at), column->declared.text, look->config->table,
                          target->sql_type);
     return STATUS_OK;
@@ -326,9 +329,21 @@ static enum status check_required(const struct look *look, const PGresult *resul
     return STATUS_OK;
 }
 
+/* A column that does not fit: told, when we only look. */
+static enum status tell_column(const struct look *look, uint32_t column)
+{
+    const struct config_map *columns = &look->config->columns;
+    if (look->probe == NULL || look->error->class != ERROR_FATAL)
+        return STATUS_FAILED;
+    probe_tell(look->probe, ERROR_FATAL, columns->nodes != NULL ? columns->nodes[column] : look->config->head.node,
+               "%s", look->error->text);
+    return STATUS_OK;
+}
+
 static enum status read_columns(const struct look *look)
 {
     char oid[16];
+    bool all = true;
     PGresult *result;
     const struct config_map *columns = &look->config->columns;
     snprintf(oid, sizeof oid, "%u", look->table->oid);
@@ -336,11 +351,15 @@ static enum status read_columns(const struct look *look)
     for (int pass = 0; pass < 2; pass++) {
         for (uint32_t i = 0; status == STATUS_OK && i < columns->count; i++) {
             bool key = config_column_is_key(&look->config->key, columns->keys[i]);
-            if (key == (pass == 0))
-                status = add_column(look, result, i, key);
+            if (key != (pass == 0))
+                continue;
+            status = add_column(look, result, i, key);
+            all &= status == STATUS_OK;
+            if (status == STATUS_FAILED)
+                status = tell_column(look, i);
         }
     }
-    if (status == STATUS_OK)
+    if (status == STATUS_OK && all)
         status = check_required(look, result);
     PQclear(result);
     return status;
@@ -372,11 +391,21 @@ static enum status check_key(const struct look *look)
     return status;
 }
 
+static enum status fit(const struct look *look)
+{
+    struct postgres_table *table = look->table;
+    table->targets = arena_alloc(&table->arena, look->config->columns.count * sizeof *table->targets);
+    enum status status = table->targets != NULL ? read_columns(look) : no_memory(look);
+    if (status == STATUS_OK && look->config->mode == POSTGRES_UPSERT)
+        status = check_key(look);
+    return status;
+}
+
 enum status postgres_table_read(struct postgres_table *table, struct postgres_connection *connection,
                                 struct context *context, struct error *error)
 {
     const struct postgres_config *config = connection->config;
-    const struct look look = {table, connection, config, context, error};
+    const struct look look = {table, connection, config, context, error, NULL};
     bool found;
     arena_reset(&table->arena);
     *table = (struct postgres_table){.arena = table->arena};
@@ -388,11 +417,16 @@ enum status postgres_table_read(struct postgres_table *table, struct postgres_co
     }
     if (status == STATUS_OK && !found)
         return missing_table(&look);
-    if (status == STATUS_OK) {
-        table->targets = arena_alloc(&table->arena, config->columns.count * sizeof *table->targets);
-        status = table->targets != NULL ? read_columns(&look) : no_memory(&look);
-    }
-    if (status == STATUS_OK && config->mode == POSTGRES_UPSERT)
-        status = check_key(&look);
-    return status;
+    return status == STATUS_OK ? fit(&look) : status;
+}
+
+enum status postgres_table_probe(struct postgres_table *table, struct postgres_connection *connection,
+                                 struct probe *probe, struct context *context, struct error *error)
+{
+    const struct look look = {table, connection, connection->config, context, error, probe};
+    bool found;
+    enum status status = find_table(&look, &found);
+    if (status == STATUS_OK && found)
+        return fit(&look);
+    return status == STATUS_OK && !connection->config->create ? missing_table(&look) : status;
 }

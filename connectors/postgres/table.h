@@ -5,6 +5,8 @@
 #include "connectors/postgres/connection.h"
 #include "processor/arena.h"
 
+struct probe;
+
 struct postgres_target {
     const char *name;
     uint32_t config; /* which of the config's columns */
@@ -34,5 +36,8 @@ void postgres_table_fini(struct postgres_table *table);
 /* Finds the table (makes it, with `create`), and checks that all fits. ERROR_FATAL says what does not, with its place in the config. */
 enum status postgres_table_read(struct postgres_table *table, struct postgres_connection *connection,
                                 struct context *context, struct error *error);
+/* For `weir check --live`: the same without making anything, for a table that was not read before; all columns that do not fit are told to the probe. */
+enum status postgres_table_probe(struct postgres_table *table, struct postgres_connection *connection,
+                                 struct probe *probe, struct context *context, struct error *error);
 
 #endif
