@@ -80,19 +80,30 @@ void kafka_make_topic(rd_kafka_t *rk, const char *topic, int partitions)
             kafka_die("%s: its partitions have no leader", topic);
 }
 
-void kafka_ends(rd_kafka_t *rk, const char *topic, int32_t partition, int64_t *ret_first, int64_t *ret_end)
-{
-    rd_kafka_resp_err_t err = rd_kafka_query_watermark_offsets(rk, topic, partition, ret_first, ret_end, KAFKA_WAIT_MS);
-    if (err)
-        kafka_die("%s/%d: no offsets: %s", topic, (int)partition, rd_kafka_err2str(err));
-}
-
-/* Right after a start the broker has not loaded its groups yet, and says so in one of these ways. */
+/* Right after a start the broker has not loaded its groups yet, or has not heard of a new topic, and says so in one of these ways. */
 static bool is_passing(rd_kafka_resp_err_t err)
 {
     return err == RD_KAFKA_RESP_ERR_NOT_COORDINATOR || err == RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE ||
            err == RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS || err == RD_KAFKA_RESP_ERR__TIMED_OUT ||
-           err == RD_KAFKA_RESP_ERR__TRANSPORT || err == RD_KAFKA_RESP_ERR__WAIT_COORD;
+           err == RD_KAFKA_RESP_ERR__TRANSPORT || err == RD_KAFKA_RESP_ERR__WAIT_COORD ||
+           err == RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION;
+}
+
+static void look_again(void)
+{
+    nanosleep(&(struct timespec){.tv_nsec = 50000000}, NULL);
+}
+
+void kafka_ends(rd_kafka_t *rk, const char *topic, int32_t partition, int64_t *ret_first, int64_t *ret_end)
+{
+    rd_kafka_resp_err_t err;
+    for (double until = now() + KAFKA_WAIT_MS / 1e3;; look_again()) {
+        err = rd_kafka_query_watermark_offsets(rk, topic, partition, ret_first, ret_end, KAFKA_WAIT_MS);
+        if (!is_passing(err) || now() > until)
+            break;
+    }
+    if (err)
+        kafka_die("%s/%d: no offsets: %s", topic, (int)partition, rd_kafka_err2str(err));
 }
 
 int64_t kafka_committed(rd_kafka_t *rk, const char *topic, int32_t partition)
@@ -100,13 +111,12 @@ int64_t kafka_committed(rd_kafka_t *rk, const char *topic, int32_t partition)
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
     rd_kafka_resp_err_t err;
     rd_kafka_topic_partition_list_add(list, topic, partition);
-    for (double until = now() + KAFKA_WAIT_MS / 1e3;;) {
+    for (double until = now() + KAFKA_WAIT_MS / 1e3;; look_again()) {
         err = rd_kafka_committed(rk, list, KAFKA_WAIT_MS);
         if (!err)
             err = list->elems[0].err;
         if (!is_passing(err) || now() > until)
             break;
-        nanosleep(&(struct timespec){.tv_nsec = 50000000}, NULL);
     }
     if (err)
         kafka_die("%s/%d: no committed offset: %s", topic, (int)partition, rd_kafka_err2str(err));
