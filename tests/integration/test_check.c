@@ -9,6 +9,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include <libpq-fe.h>
 #include <unistd.h>
 
 #include "processor/clock.h"
@@ -144,6 +145,56 @@ static void a_kafka_store_is_asked_for_its_topic_without_making_it(void **state)
     process_fini(&process);
 }
 
+static PGresult *execute(PGconn *pg, const char *sql, ExecStatusType expected)
+{
+    PGresult *result = PQexec(pg, sql);
+    if (PQresultStatus(result) != expected)
+        fail_msg("%s: %s", sql, PQerrorMessage(pg));
+    return result;
+}
+
+static void a_table_of_postgres_is_compared_with_the_columns_and_none_is_made(void **state)
+{
+    (void)state;
+    static const char STORE[] =
+        "delivery: exactly_once\nadmin: false\nstages:\n  - decode: {}\n  - store:\n      "
+        "postgres:\n        dsn: ${WEIR_TEST_POSTGRES}\n        table: check_%s\n%s"
+        "        columns:\n          id: {path: .id, type: bigint}\n"
+        "          total: {path: .total, type: numeric}\n          nam: {path: .n, type: text}\n";
+    struct process process;
+    char rest[1024];
+    process_init(&process, "check-postgres");
+    kafka_make_topic(scene_producer, "check-postgres", 1);
+    PGconn *pg = PQconnectdb(getenv("WEIR_TEST_POSTGRES"));
+    assert_int_equal(PQstatus(pg), CONNECTION_OK);
+    PQclear(execute(pg, "CREATE TABLE public.check_one (id bigint, total text, name text)", PGRES_COMMAND_OK));
+
+    snprintf(rest, sizeof rest, STORE, "one", "");
+    scene_config(&process, "check-postgres", rest);
+    assert_int_equal(process_run(&process, CHECK), 78);
+    assert_holds(&process,
+                 "stages[1].store.postgres.columns.total: declared as numeric, but in the table \"check_one\" "
+                 "it is text\n");
+    assert_holds(&process, "stages[1].store.postgres.columns.nam: table \"check_one\" has no column \"nam\"; did you "
+                           "mean \"name\"?");
+    assert_holds(&process, "weir.yaml: 2 mistakes\n");
+
+    snprintf(rest, sizeof rest, STORE, "two", "");
+    scene_config(&process, "check-postgres", rest);
+    assert_int_equal(process_run(&process, CHECK), 78);
+    assert_holds(&process, "has no table \"check_two\"; make it, or set `create: true`\n");
+
+    snprintf(rest, sizeof rest, STORE, "two", "        create: true\n");
+    scene_config(&process, "check-postgres", rest);
+    assert_int_equal(process_run(&process, CHECK), 0);
+    PGresult *result = execute(pg, "SELECT to_regclass('public.check_two') IS NULL", PGRES_TUPLES_OK);
+    assert_string_equal(PQgetvalue(result, 0, 0), "t");
+    PQclear(result);
+    PQclear(execute(pg, "DROP TABLE public.check_one", PGRES_COMMAND_OK));
+    PQfinish(pg);
+    process_fini(&process);
+}
+
 /* With the same group and instance, in the service's own folder. */
 static void a_running_service_does_not_notice_a_check(void **state)
 {
@@ -196,6 +247,7 @@ int main(void)
         cmocka_unit_test(a_good_config_is_good_and_nothing_was_made),
         cmocka_unit_test(what_is_out_of_reach_and_what_is_wrong_have_their_exit_codes),
         cmocka_unit_test(a_kafka_store_is_asked_for_its_topic_without_making_it),
+        cmocka_unit_test(a_table_of_postgres_is_compared_with_the_columns_and_none_is_made),
         cmocka_unit_test(a_running_service_does_not_notice_a_check),
         cmocka_unit_test(a_batch_job_without_its_topic_gives_up_after_half_a_minute),
     };
