@@ -30,6 +30,7 @@ struct output {
     int64_t offset;         /* of its first record */
     int64_t opened;         /* monotonic */
     bool torn;              /* there may be more in the file than `size` */
+    bool cut;               /* ... and on the disk, since the last sync */
 };
 
 struct output *output_new(const struct file_config *config, struct frame_codec *codec, int32_t partition)
@@ -50,7 +51,7 @@ static void close_file(struct output *output)
         close(output->fd);
     output->fd = -1;
     output->size = output->accepted = 0;
-    output->torn = false;
+    output->torn = output->cut = false;
 }
 
 void output_free(struct output *output)
@@ -123,6 +124,7 @@ static enum status cut(struct output *output, struct error *error)
     if (ftruncate(output->fd, output->size) != 0)
         return disk_failed("cut back", output->open_path, error);
     output->torn = false;
+    output->cut = true;
     return STATUS_OK;
 }
 
@@ -238,9 +240,12 @@ enum status output_write(struct output *output, struct error *error)
 
 enum status output_sync(struct output *output, struct error *error)
 {
-    if (output->fd < 0 || output->size == output->accepted || fdatasync(output->fd) == 0)
+    if (output->fd < 0 || output->size == output->accepted)
         return STATUS_OK;
-    return disk_failed("fdatasync", output->open_path, error);
+    if (fdatasync(output->fd) != 0)
+        return disk_failed("fdatasync", output->open_path, error);
+    output->cut = false;
+    return STATUS_OK;
 }
 
 void output_accept(struct output *output)
@@ -303,6 +308,10 @@ enum status output_finish(struct output *output, struct error *error)
         close_file(output);
         return STATUS_OK;
     }
+    /* What was taken back must not come back after a power failure, under a final name. */
+    if (output->cut && fdatasync(output->fd) != 0)
+        return disk_failed("fdatasync", output->open_path, error);
+    output->cut = false;
     while ((status = disk_rename(output->open_path, output->path, error)) == STATUS_FULL) {
         char open_path[PATH_MAX];
         /* Somebody put a file of that name there meanwhile: the next number. */
