@@ -69,7 +69,7 @@ static enum exit_code check_file(const struct check *check, const char *file)
     else
         config_report_print(report, stdout, wants_colour());
     unsigned errors = config_report_errors(report);
-    if (errors == 0)
+    if (config != NULL && errors == 0)
         say_good(check, file, config);
     else if (!check->json)
         say_bad(file, errors - probe.unreachable, probe.unreachable);
