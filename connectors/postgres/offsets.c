@@ -45,17 +45,13 @@ enum status postgres_offsets_prepare(struct postgres_connection *connection, con
 
 /* -- partitions as parameters -- */
 
-/* What stands in a list of partitions, as literals of arrays: $1 the service, $2 topics, $3 partitions, $4 from, $5 to. */
-struct lists {
-    char *topics, *partitions, *froms, *tos;
-};
-
-static void lists_fini(struct lists *lists)
+void postgres_moves_fini(struct postgres_moves *moves)
 {
-    free(lists->topics);
-    free(lists->partitions);
-    free(lists->froms);
-    free(lists->tos);
+    free(moves->topics);
+    free(moves->partitions);
+    free(moves->froms);
+    free(moves->tos);
+    *moves = (struct postgres_moves){0};
 }
 
 static char *numbers(const struct offset_move *moves, unsigned count, int64_t (*get)(const struct offset_move *))
@@ -86,45 +82,44 @@ static int64_t get_to(const struct offset_move *move)
     return move->to;
 }
 
-static bool lists_init(struct lists *lists, const struct offset_move *moves, unsigned count)
+/* Frees what ret had. */
+static enum status make_moves(struct postgres_moves *ret, const struct offset_move *moves, unsigned count,
+                              struct error *error)
 {
     const char **topics = calloc(count, sizeof *topics);
-    *lists = (struct lists){0};
+    postgres_moves_fini(ret);
     if (topics == NULL)
-        return false;
+        return error_set(error, ERROR_TRANSIENT, "out of memory");
     for (unsigned i = 0; i < count; i++)
         topics[i] = moves[i].topic;
-    lists->topics = postgres_sql_array(topics, count);
-    lists->partitions = numbers(moves, count, get_partition);
-    lists->froms = numbers(moves, count, get_from);
-    lists->tos = numbers(moves, count, get_to);
+    *ret = (struct postgres_moves){.topics = postgres_sql_array(topics, count),
+                                   .partitions = numbers(moves, count, get_partition),
+                                   .froms = numbers(moves, count, get_from),
+                                   .tos = numbers(moves, count, get_to),
+                                   .count = count};
     free(topics);
-    return lists->topics != NULL && lists->partitions != NULL && lists->froms != NULL && lists->tos != NULL;
+    if (ret->topics != NULL && ret->partitions != NULL && ret->froms != NULL && ret->tos != NULL)
+        return STATUS_OK;
+    return error_set(error, ERROR_TRANSIENT, "out of memory");
 }
 
-/* Runs a statement with such parameters; its %s are the offsets' table. */
+/* Runs a statement with such parameters; its %1$s is the offsets' table. */
 static enum status run(struct postgres_connection *connection, const struct postgres_table *table, const char *service,
-                       const char *format, const struct offset_move *moves, unsigned count, struct context *context,
-                       PGresult **ret, struct error *error)
+                       const char *format, const struct postgres_moves *moves, struct context *context, PGresult **ret,
+                       struct error *error)
 {
-    struct lists lists;
     char *name = postgres_sql_offsets(table), *sql = NULL;
-    bool good = lists_init(&lists, moves, count) && name != NULL;
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
-    good = good && asprintf(&sql, format, name, name) >= 0;
+    bool good = name != NULL && asprintf(&sql, format, name) >= 0;
 #pragma GCC diagnostic pop
-    enum status status;
-    if (good) {
-        const char *const values[] = {service, lists.topics, lists.partitions, lists.froms, lists.tos};
-        const struct postgres_params params = {.count = 5, .values = values};
-        status = postgres_run(connection, sql, &params, "cannot move the offsets", context, ret, error);
-        free(sql);
-    } else {
-        status = error_set(error, ERROR_TRANSIENT, "out of memory");
-    }
-    lists_fini(&lists);
     free(name);
+    if (!good)
+        return error_set(error, ERROR_TRANSIENT, "out of memory");
+    const char *const values[] = {service, moves->topics, moves->partitions, moves->froms, moves->tos};
+    const struct postgres_params params = {.count = 5, .values = values};
+    enum status status = postgres_run(connection, sql, &params, "cannot move the offsets", context, ret, error);
+    free(sql);
     return status;
 }
 
@@ -133,45 +128,58 @@ static enum status run(struct postgres_connection *connection, const struct post
     "me AS (SELECT $1::text AS service) "
 
 static const char READ[] = MOVES
-    "SELECT o.\"offset\" FROM m JOIN me ON true LEFT JOIN %s o ON o.service = me.service AND "
+    "SELECT o.\"offset\" FROM m JOIN me ON true LEFT JOIN %1$s o ON o.service = me.service AND "
     "o.topic = m.topic AND o.partition = m.partition ORDER BY m.t";
 
 /* Answers how many were moved. */
 static const char MOVE[] = MOVES
-    ", u AS (UPDATE %s o SET \"offset\" = m.t FROM m, me WHERE o.service = me.service AND o.topic = m.topic AND "
+    ", u AS (UPDATE %1$s o SET \"offset\" = m.t FROM m, me WHERE o.service = me.service AND o.topic = m.topic AND "
     "o.partition = m.partition AND o.\"offset\" = m.f AND m.f >= 0 RETURNING 1), "
-    "i AS (INSERT INTO %s (service, topic, partition, \"offset\") SELECT me.service, m.topic, m.partition, m.t FROM "
+    "i AS (INSERT INTO %1$s (service, topic, partition, \"offset\") SELECT me.service, m.topic, m.partition, m.t FROM "
     "m, me WHERE m.f < 0 ON CONFLICT DO NOTHING RETURNING 1) "
     "SELECT (SELECT count(*) FROM u) + (SELECT count(*) FROM i)";
 
 /* The first that is not where the move leads to, with what it has. */
 static const char LOOK[] = MOVES
-    "SELECT m.topic, m.partition, m.f, o.\"offset\" FROM m JOIN me ON true LEFT JOIN %s o ON "
+    "SELECT m.topic, m.partition, m.f, o.\"offset\" FROM m JOIN me ON true LEFT JOIN %1$s o ON "
     "o.service = me.service AND o.topic = m.topic AND o.partition = m.partition "
     "WHERE o.\"offset\" IS DISTINCT FROM m.t LIMIT 1";
+
+/* How many are where the move leads to. All of a transaction's are, or none is. */
+static const char COUNT[] = MOVES
+    "SELECT count(*) FROM m JOIN me ON true JOIN %1$s o ON o.service = me.service AND o.topic "
+    "= m.topic AND o.partition = m.partition WHERE o.\"offset\" = m.t";
 
 /* -- the contract -- */
 
 static enum status read_with(struct postgres_connection *connection, struct postgres_table *table, const char *service,
-                             struct offset_start *starts, unsigned count, struct context *context, struct error *error)
+                             const struct postgres_moves *moves, struct offset_start *starts, struct context *context,
+                             struct error *error)
 {
     PGresult *result = NULL;
-    struct offset_move *moves = calloc(count, sizeof *moves);
-    if (moves == NULL)
-        return error_set(error, ERROR_TRANSIENT, "out of memory");
-    /* `to` numbers them: the answers come in that order. */
-    for (unsigned i = 0; i < count; i++)
-        moves[i] = (struct offset_move){.topic = starts[i].topic, .partition = starts[i].partition, .to = i};
     enum status status = postgres_connect(connection, context, error);
     if (status == STATUS_OK)
         status = postgres_table_read(table, connection, context, error);
     if (status == STATUS_OK)
         status = postgres_offsets_prepare(connection, table, context, error);
     if (status == STATUS_OK)
-        status = run(connection, table, service, READ, moves, count, context, &result, error);
-    for (unsigned i = 0; i < count && status == STATUS_OK; i++)
+        status = run(connection, table, service, READ, moves, context, &result, error);
+    for (unsigned i = 0; i < moves->count && status == STATUS_OK; i++)
         starts[i].offset = PQgetisnull(result, (int)i, 0) ? -1 : strtoll(PQgetvalue(result, (int)i, 0), NULL, 10);
     PQclear(result);
+    return status;
+}
+
+/* `to` numbers them: the answers come in that order. */
+static enum status list_starts(const struct offset_start *starts, unsigned count, struct postgres_moves *ret,
+                               struct error *error)
+{
+    struct offset_move *moves = calloc(count, sizeof *moves);
+    if (moves == NULL)
+        return error_set(error, ERROR_TRANSIENT, "out of memory");
+    for (unsigned i = 0; i < count; i++)
+        moves[i] = (struct offset_move){.topic = starts[i].topic, .partition = starts[i].partition, .to = i};
+    enum status status = make_moves(ret, moves, count, error);
     free(moves);
     return status;
 }
@@ -181,68 +189,101 @@ static enum status read_offsets(const void *config, const struct connector_env *
 {
     struct postgres_connection connection;
     struct postgres_table table;
+    struct postgres_moves moves = {0};
     if (count == 0)
         return STATUS_OK;
     postgres_table_init(&table);
     /* Not counted against `limit`: the store that holds the last connection may be waiting for what comes of this. */
     enum status status = postgres_connection_init(&connection, config, env->service, false, error);
     if (status == STATUS_OK)
-        status = read_with(&connection, &table, env->service, starts, count, context, error);
+        status = list_starts(starts, count, &moves, error);
+    if (status == STATUS_OK)
+        status = read_with(&connection, &table, env->service, &moves, starts, context, error);
     postgres_connection_fini(&connection);
     postgres_table_fini(&table);
+    postgres_moves_fini(&moves);
+    return status;
+}
+
+static enum status run_in(struct postgres_store *store, const char *format, struct context *context, PGresult **ret,
+                          struct error *error)
+{
+    *ret = NULL;
+    return run(&store->connection, &store->table, store->service, format, &store->moves, context, ret, error);
+}
+
+enum status postgres_offsets_resolve(struct postgres_store *store, struct context *context, struct error *error)
+{
+    PGresult *result;
+    if (!store->doubtful)
+        return STATUS_OK;
+    enum status status = postgres_store_ready(store, context, error);
+    if (status != STATUS_OK)
+        return status;
+    status = run_in(store, COUNT, context, &result, error);
+    if (status == STATUS_OK) {
+        store->stored = strtoul(PQgetvalue(result, 0, 0), NULL, 10) > 0;
+        store->doubtful = false;
+    }
+    PQclear(result);
     return status;
 }
 
 /* Not all could be moved. Looks from outside the transaction, which is given up. */
-static enum status explain(struct postgres_store *store, const struct offset_move *moves, unsigned count,
-                           struct context *context, struct error *error)
+static enum status explain(struct postgres_store *store, struct context *context, struct error *error)
 {
     PGresult *result = NULL;
     postgres_store_rollback(store);
     enum status status = postgres_store_ready(store, context, error);
     if (status == STATUS_OK)
-        status = run(&store->connection, &store->table, store->service, LOOK, moves, count, context, &result, error);
-    if (status != STATUS_OK) {
-        PQclear(result);
-        return status;
-    }
-    if (PQntuples(result) == 0) {
+        status = run_in(store, LOOK, context, &result, error);
+    if (status == STATUS_OK && PQntuples(result) == 0) {
         /* An earlier commit of just this, whose answer was lost. */
-        PQclear(result);
         postgres_store_forget(store);
         store->stored = true;
-        return STATUS_OK;
+    } else if (status == STATUS_OK) {
+        status = error_set(error, ERROR_RESTART,
+                           "fenced: in weir_offsets, %s/%s stands at %s and not at %s as this instance left it; "
+                           "another instance stores this partition",
+                           PQgetvalue(result, 0, 0), PQgetvalue(result, 0, 1),
+                           PQgetisnull(result, 0, 3) ? "nothing" : PQgetvalue(result, 0, 3), PQgetvalue(result, 0, 2));
     }
-    status = error_set(error, ERROR_RESTART,
-                       "fenced: in weir_offsets, %s/%s stands at %s and not at %s as this instance left it; another "
-                       "instance stores this partition",
-                       PQgetvalue(result, 0, 0), PQgetvalue(result, 0, 1),
-                       PQgetisnull(result, 0, 3) ? "nothing" : PQgetvalue(result, 0, 3), PQgetvalue(result, 0, 2));
     PQclear(result);
     return status;
+}
+
+static enum status begin(struct postgres_store *store, struct context *context, struct error *error)
+{
+    char text[200];
+    if (store->begun)
+        return STATUS_OK;
+    postgres_store_begin_text(store, context, text, sizeof text);
+    store->begun = true;
+    return postgres_run(&store->connection, text, NULL, "cannot begin", context, NULL, error);
 }
 
 static enum status move_in(struct postgres_store *store, const struct offset_move *moves, unsigned count,
                            struct context *context, struct error *error)
 {
-    char begin[200];
     PGresult *result = NULL;
-    enum status status = postgres_store_ready(store, context, error);
+    enum status status = postgres_offsets_resolve(store, context, error);
+    if (status != STATUS_OK || store->stored)
+        return status;
+    status = make_moves(&store->moves, moves, count, error);
+    if (status == STATUS_OK)
+        status = postgres_store_ready(store, context, error);
+    /* The rows first: whoever waits for the offsets' rows waits only for the commit then. */
     if (status == STATUS_OK && store->rows.count > 0)
         status = postgres_store_submit(store, context, error);
-    /* The rows first: whoever waits for the offsets' rows waits only for the commit then. */
     if (status == STATUS_OK)
         status = postgres_settle(&store->transfer, context, error);
-    if (status == STATUS_OK && !store->begun) {
-        postgres_store_begin_text(store, context, begin, sizeof begin);
-        status = postgres_run(&store->connection, begin, NULL, "cannot begin", context, NULL, error);
-        store->begun = true;
-    }
     if (status == STATUS_OK)
-        status = run(&store->connection, &store->table, store->service, MOVE, moves, count, context, &result, error);
-    bool moved = status == STATUS_OK && strtoul(PQgetvalue(result, 0, 0), NULL, 10) == count;
+        status = begin(store, context, error);
+    if (status == STATUS_OK)
+        status = run_in(store, MOVE, context, &result, error);
+    store->moved = status == STATUS_OK && strtoul(PQgetvalue(result, 0, 0), NULL, 10) == count;
     PQclear(result);
-    return status != STATUS_OK || moved ? status : explain(store, moves, count, context, error);
+    return status != STATUS_OK || store->moved ? status : explain(store, context, error);
 }
 
 static enum status move(void *arg, const struct offset_move *moves, unsigned count, struct context *context,
@@ -259,7 +300,11 @@ static enum status move(void *arg, const struct offset_move *moves, unsigned cou
 
 static void discard(void *arg)
 {
-    postgres_store_forget(arg);
+    struct postgres_store *store = arg;
+    bool stored = store->stored;
+    postgres_store_forget(store);
+    /* Some of it comes again, and is there already. */
+    store->doubtful |= stored;
 }
 
 const struct store_offsets postgres_offsets = {.read = read_offsets, .move = move, .discard = discard};

@@ -61,7 +61,7 @@ void postgres_store_rollback(struct postgres_store *store)
     note_connection(store);
     if (!store->begun)
         return;
-    store->begun = false;
+    store->begun = store->moved = false;
     struct context *context = context_new(NULL, clock_now() + ROLLBACK_PATIENCE);
     enum status status = STATUS_FAILED;
     if (context != NULL) {
@@ -81,7 +81,7 @@ void postgres_store_forget(struct postgres_store *store)
     postgres_rows_reset(&store->rows);
     store->held_count = 0;
     store->transfer.failure = (struct postgres_failure){0};
-    store->stored = false;
+    store->moved = store->stored = false;
     store->lost = (struct error){0};
 }
 
@@ -145,10 +145,12 @@ static enum status postgres_write(void *arg, struct batch *batch, struct context
         return status;
     if (!hold(store, batch))
         return error_set(error, ERROR_TRANSIENT, "out of memory");
-    if (store->lost.class != ERROR_NONE)
+    if (store->lost.class != ERROR_NONE || store->stored)
         return STATUS_OK;
     status = postgres_store_ready(store, context, &why);
     if (status == STATUS_OK)
+        status = postgres_offsets_resolve(store, context, &why);
+    if (status == STATUS_OK && !store->stored)
         status = write_rows(store, batch, context, &why);
     if (status == STATUS_OK)
         return STATUS_OK;
@@ -173,7 +175,8 @@ static enum status commit(struct postgres_store *store, struct context *context,
         status = error_set(error, ERROR_TRANSIENT, "PostgreSQL at %s rolled the transaction back at its commit",
                            store->connection.server);
     PQclear(result);
-    /* After a failed one as well. */
+    /* After a failed one as well; but when the connection went with it, who knows. */
+    store->doubtful = store->moved && status != STATUS_OK && store->connection.pg == NULL;
     store->begun = false;
     note_connection(store);
     return status;
@@ -253,6 +256,7 @@ static void postgres_close(void *arg)
     postgres_sql_fini(&store->sql);
     postgres_rows_fini(&store->rows);
     postgres_buffer_fini(&store->transfer.arrays);
+    postgres_moves_fini(&store->moves);
     free(store->held);
     free(store->service);
     free(store);
@@ -308,6 +312,18 @@ static enum status postgres_open(const void *config, const struct connector_env 
     return status;
 }
 
+static bool can_stand_beside(const void *arg, const void *other_arg, const struct config_node **ret_node,
+                             const char **ret_why)
+{
+    const struct postgres_config *config = arg, *other = other_arg;
+    bool upserts = config->mode == POSTGRES_UPSERT && other->mode == POSTGRES_UPSERT;
+    if (upserts || strcmp(config->dsn, other->dsn) != 0 || strcmp(config->table, other->table) != 0)
+        return true;
+    *ret_node = config_tree_get(config->head.node, "table");
+    *ret_why = "expected a table that no other store appends to: each record would be in it twice";
+    return false;
+}
+
 const struct store_type postgres_store = {
     .name = "postgres",
     .help = "Rows in a PostgreSQL table; a transaction from one flush to the next.",
@@ -317,6 +333,7 @@ const struct store_type postgres_store = {
     .flush = postgres_flush,
     .close = postgres_close,
     .offsets = &postgres_offsets,
+    .can_stand_beside = can_stand_beside,
     .flush_records = 16384,
     .flush_interval = 200 * CLOCK_MS,
 };

@@ -11,6 +11,12 @@
 #include "connectors/postgres/transfer.h"
 #include "processor/connector.h"
 
+/* The moves of a flush as literals of arrays, by which statements take them. */
+struct postgres_moves {
+    char *topics, *partitions, *froms, *tos;
+    unsigned count;
+};
+
 struct postgres_store {
     const struct postgres_config *config;
     char *service;
@@ -22,11 +28,14 @@ struct postgres_store {
     struct postgres_transfer transfer;
     struct batch **held; /* handed over since the last flush */
     size_t held_count, held_room;
-    bool ready;         /* the connection's table has been read */
-    bool begun;         /* the transaction */
-    bool stored;        /* by an earlier flush that seemed to fail: see offsets.c */
-    struct error lost;  /* class ERROR_NONE: all is well */
-    int64_t idle_limit; /* ns: what the server allows the transaction to be idle */
+    bool ready;                  /* the connection's table has been read */
+    bool begun;                  /* the transaction */
+    struct postgres_moves moves; /* of the latest flush, exactly once */
+    bool moved;                  /* they are in the transaction */
+    bool doubtful;               /* did its commit come through? */
+    bool stored;                 /* it did: what is handed over until the next flush is there already */
+    struct error lost;           /* class ERROR_NONE: all is well */
+    int64_t idle_limit;          /* ns: what the server allows the transaction to be idle */
 };
 
 /* Connects and reads the table when need be. */
