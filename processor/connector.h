@@ -86,6 +86,8 @@ struct store_offsets {
                         struct error *error);
     /* Forgets everything that was handed over since the last flush, as after a failed one: some of it belongs to a partition that is not ours any more. */
     void (*discard)(void *store);
+    /* ns between two flushes when the config says nothing; 0: as with at_least_once. For a store whose flush is only then what makes records seen. */
+    int64_t flush_interval;
 };
 
 /*

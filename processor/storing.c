@@ -42,6 +42,14 @@ static void make_metrics(struct storing *storing)
                                       "Time from a record's entry to its being stored.", labels);
 }
 
+static int64_t default_interval(const struct storing_config *config)
+{
+    const struct store_type *type = config->type;
+    if (config->exactly_once && type->offsets->flush_interval != 0)
+        return type->offsets->flush_interval;
+    return type->flush_interval != 0 ? type->flush_interval : CLOCK_SECOND;
+}
+
 enum status storing_new(const struct storing_config *config, struct storing **ret, struct error *error)
 {
     struct storing *storing = calloc(1, sizeof *storing);
@@ -54,7 +62,7 @@ enum status storing_new(const struct storing_config *config, struct storing **re
     if (own->flush_bytes == 0)
         own->flush_bytes = FLUSH_BYTES;
     if (own->flush_interval == 0)
-        own->flush_interval = config->type->flush_interval != 0 ? config->type->flush_interval : CLOCK_SECOND;
+        own->flush_interval = default_interval(config);
     snprintf(storing->part, sizeof storing->part, "store %s", config->name);
     make_metrics(storing);
     *ret = storing;
