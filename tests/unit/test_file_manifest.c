@@ -181,7 +181,7 @@ static void processes_that_write_and_compact_at_once_lose_nothing(void **state)
     pid_t children[PROCESSES];
     begin(&fixture);
     for (int i = 0; i < PROCESSES; i++) {
-        char topic[8];
+        char topic[16];
         snprintf(topic, sizeof topic, "t%d", i);
         children[i] = fork();
         assert_true(children[i] >= 0);
