@@ -41,8 +41,8 @@ static void on_log(const rd_kafka_t *rk, int level, const char *facility, const 
     const char *part = client != NULL ? client->part : "kafka";
     if (strcmp(facility, "FAIL") == 0 || strcmp(facility, "ERROR") == 0)
         level = 7;
-    /* The store says what it does about it. */
-    if (strcmp(facility, "TXNERR") == 0)
+    /* Who has the handle learns the same, and says what it does about it. */
+    if (strcmp(facility, "TXNERR") == 0 || strcmp(facility, "ADDOFFSETS") == 0 || strcmp(facility, "FATAL") == 0)
         level = 6;
     if (level <= 3)
         log_error(part, "librdkafka %s: %s", facility, text);

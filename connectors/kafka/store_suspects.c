@@ -13,7 +13,7 @@
 #include "connectors/kafka/store.h"
 #include "processor/clock.h"
 
-enum { SMALLER = 4 };
+enum { SMALLER = 4, TRIALS_AGAIN = 2 };
 #define TRIAL_LENGTH CLOCK_SECOND /* well below any transaction.timeout.ms */
 #define ABORT_PATIENCE (3 * CLOCK_SECOND)
 
@@ -77,13 +77,24 @@ static bool begin(struct kafka_store *store, enum kafka_transaction kind)
     return false;
 }
 
-static enum kafka_sent try_record(struct kafka_store *store, struct kafka_handed *handed, struct record *record)
+static enum kafka_sent send_in_trial(struct kafka_store *store, struct kafka_handed *handed, struct record *record)
 {
     if (store->transaction == KAFKA_TRANSACTION_TRIAL && clock_now() - store->begun > TRIAL_LENGTH && !end_trial(store))
         return KAFKA_SENT_LOST;
     if (store->transaction == KAFKA_TRANSACTION_NONE && !begin(store, KAFKA_TRANSACTION_TRIAL))
         return KAFKA_SENT_LOST;
-    enum kafka_sent sent = kafka_store_send_alone(store, handed, handed->batch, record);
+    return kafka_store_send_alone(store, handed, handed->batch, record);
+}
+
+/* The broker misses the sequence number of a message that it refused, and so it refuses the next one too. When that is aborted there is a new epoch, in which the numbers begin again. */
+static enum kafka_sent try_record(struct kafka_store *store, struct kafka_handed *handed, struct record *record)
+{
+    enum kafka_sent sent = send_in_trial(store, handed, record);
+    for (int again = 0; sent == KAFKA_SENT_LOST && again < TRIALS_AGAIN && store->client.state == KAFKA_UP; again++) {
+        store->lost = handed->failed = false;
+        store->err = RD_KAFKA_RESP_ERR_NO_ERROR;
+        sent = end_trial(store) ? send_in_trial(store, handed, record) : KAFKA_SENT_LOST;
+    }
     if (sent != KAFKA_SENT_REFUSED)
         return sent;
     store->guilty++;
