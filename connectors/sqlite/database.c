@@ -67,6 +67,12 @@ static void configure_library(void)
     (void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
 }
 
+void sqlite_set_up(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, configure_library);
+}
+
 static enum status execute(sqlite3 *db, const struct sqlite_config *config, const char *what, char *sql,
                            struct error *error)
 {
@@ -99,11 +105,10 @@ static enum status set_journal(sqlite3 *db, const struct sqlite_config *config, 
 enum status sqlite_open_database(const struct sqlite_config *config, int (*busy)(void *, int), void *arg,
                                  sqlite3 **ret_db, struct error *error)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
     sqlite3 *db = NULL;
     enum status status;
     int code;
-    pthread_once(&once, configure_library);
+    sqlite_set_up();
     /* NOMUTEX: one thread at a time uses the connection, by the store's contract. */
     code = sqlite3_open_v2(config->path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);
     if (code != SQLITE_OK) {

@@ -14,6 +14,8 @@
 enum status sqlite_failed(sqlite3 *db, int code, const char *path, const char *what, struct error *error);
 enum error_class sqlite_error_class(int code);
 
+/* Before whatever else of SQLite is called: sets it up for the whole process. */
+void sqlite_set_up(void);
 /* Opens the file, with busy(arg, n) as busy handler from the first statement on. */
 enum status sqlite_open_database(const struct sqlite_config *config, int (*busy)(void *, int), void *arg,
                                  sqlite3 **ret_db, struct error *error);

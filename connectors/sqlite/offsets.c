@@ -229,6 +229,7 @@ enum status sqlite_offsets_read(const void *arg, const struct connector_env *env
     sqlite3 *db = NULL;
     for (unsigned i = 0; i < count; i++)
         starts[i].offset = -1;
+    sqlite_set_up();
     if (status != STATUS_OK || (access(config->path, F_OK) != 0 && errno == ENOENT))
         return status;
     int code = open_reader(config, &reader, &db);
