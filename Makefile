@@ -36,16 +36,18 @@ PROGRAM  := $(if $(MAIN_OBJ),$(BUILD)/weir)
 LIBRARY  := $(BUILD)/libweir.a
 
 programs  = $(foreach src,$(wildcard tests/$(1)),$(if $(if $(ONLY),$(findstring $(ONLY),$(src)),all),$(src:%.c=$(BUILD)/%)))
-SUPPORT_OBJS := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tests/support/*.c))
+SUPPORT_OBJS := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tests/support/*.c) \
+                  $(filter-out tests/conformance/test_%,$(wildcard tests/conformance/*.c)))
 SUPPORT  := $(BUILD)/libsupport.a
 # Named to the linker: nothing of ours asks for it, but librdkafka is to find it before the C library's.
 INTERPOSED := $(if $(filter thread,$(SAN)),$(BUILD)/obj/tests/support/c11_threads.o)
 UNIT     := $(call programs,unit/test_*.c)
 PIPELINE := $(call programs,pipeline/test_*.c)
 INTEGRATION := $(call programs,integration/test_*.c)
+CONFORMANCE := $(call programs,conformance/test_*.c)
 # What the scripts of bench and chaos start: all of it, whatever ONLY says.
 TOOLS    := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/bench/*.c tests/chaos/*.c))
-TESTS    := $(UNIT) $(PIPELINE) $(INTEGRATION) $(TOOLS)
+TESTS    := $(UNIT) $(PIPELINE) $(CONFORMANCE) $(INTEGRATION) $(TOOLS)
 TEST_OBJS := $(TESTS:$(BUILD)/%=$(BUILD)/obj/%.o) $(SUPPORT_OBJS)
 
 .PHONY: all demo test unit pipeline integration bench gate soak asan tsan lint fmt docs install uninstall clean distclean help deps \
@@ -117,14 +119,14 @@ $(SUPPORT): $(SUPPORT_OBJS)
 # Absolute: tests change their folder.
 ENV = WEIR_BIN=$(abspath $(BUILD))/weir WEIR_BUILD=$(abspath $(BUILD)) WEIR_ROOT=$(CURDIR) DEPS=$(abspath $(DEPS))
 
-test: all $(UNIT) $(PIPELINE) $(INTEGRATION) $(TOOLS)
-	@$(ENV) scripts/run-tests.sh $(UNIT) $(PIPELINE) --servers $(INTEGRATION)
+test: all $(UNIT) $(PIPELINE) $(CONFORMANCE) $(INTEGRATION) $(TOOLS)
+	@$(ENV) scripts/run-tests.sh $(UNIT) $(PIPELINE) --servers $(CONFORMANCE) $(INTEGRATION)
 unit: $(UNIT)
 	@$(ENV) scripts/run-tests.sh $^
 pipeline: $(PIPELINE)
 	@$(ENV) scripts/run-tests.sh $^
-integration: all $(INTEGRATION) $(TOOLS)
-	@$(ENV) scripts/run-tests.sh --servers $(INTEGRATION)
+integration: all $(CONFORMANCE) $(INTEGRATION) $(TOOLS)
+	@$(ENV) scripts/run-tests.sh --servers $(CONFORMANCE) $(INTEGRATION)
 
 bench: all $(TOOLS) | deps-test
 	@$(ENV) tests/bench/run.sh

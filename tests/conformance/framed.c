@@ -1,0 +1,79 @@
+/* The store as the framework runs it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include "tests/conformance/conformance.h"
+
+enum { FLUSH_RECORDS = 400 };
+
+/* The offsets are the store's: it says where it stands. */
+static void keep_offsets(struct subject *subject)
+{
+    struct storage *storage = &subject->storage;
+    const struct stored *stored = &subject->stored;
+    struct offset_start start = {.topic = "orders", .partition = 0, .offset = -1};
+    struct error error = {0};
+    ledger_keep_in_store(storage->ledger);
+    storage->config.exactly_once = true;
+    storage->config.ledger = storage->ledger;
+    if (stored->type->offsets->read == NULL)
+        return;
+    if (stored->type->offsets->read(parsed_config(stored->parsed), &stored->env, &start, 1, storage->context, &error) !=
+        STATUS_OK)
+        fail_msg("read: %s", error.text);
+    ledger_set_stored(storage->partition, start.offset);
+}
+
+void subject_start(struct subject *subject)
+{
+    struct storage *storage = &subject->storage;
+    storage_init(storage);
+    if (subject->wishes.exactly_once)
+        keep_offsets(subject);
+    storage->config.type = subject->stored.type;
+    storage->config.config = parsed_config(subject->stored.parsed);
+    storage->config.env = &subject->stored.env;
+    storage->config.flush_records = FLUSH_RECORDS;
+    storage->config.flush_interval = 50 * CLOCK_MS;
+    storage->config.backoff_least = 20 * CLOCK_MS;
+    storage->config.backoff_most = 200 * CLOCK_MS;
+    storage_start(storage);
+}
+
+void subject_push_batch(struct subject *subject, struct batch *batch)
+{
+    struct storage *storage = &subject->storage;
+    batch->entered = clock_now();
+    assert_int_equal(ledger_issue(storage->partition, batch), STATUS_OK);
+    assert_int_equal(queue_push(storage->input, batch, storage->context), STATUS_OK);
+}
+
+void subject_push(struct subject *subject, int64_t from, unsigned count)
+{
+    subject_push_batch(subject, conformance_batch(&subject->storage.records, from, count));
+}
+
+void subject_finish(struct subject *subject)
+{
+    storage_finish(&subject->storage);
+    storage_fini(&subject->storage);
+}
+
+void subject_abort(struct subject *subject)
+{
+    struct storage *storage = &subject->storage;
+    struct error error = {0};
+    context_cancel(group_context(storage->group));
+    enum status status = group_wait(storage->group, &error);
+    if (status == STATUS_FAILED)
+        fail_msg("it failed when it was cancelled: %s", error.text);
+    ledger_revoke(storage->partition);
+    storage_fini(storage);
+}
+
+int64_t subject_retries(struct subject *subject)
+{
+    return storage_counter(&subject->storage, "weir_retries_total");
+}
