@@ -74,15 +74,23 @@ static void one_line(char *text)
     text[used] = '\0';
 }
 
-enum status postgres_lost(struct postgres_connection *connection, const char *what, struct error *error)
+/* lines: all of its lines, not only the first, which is what happened; the others are where, and what may have led to it. */
+static enum status lost(struct postgres_connection *connection, const char *what, bool lines, struct error *error)
 {
     char words[300];
     snprintf(words, sizeof words, "%s", connection->pg != NULL ? PQerrorMessage(connection->pg) : "");
+    if (!lines)
+        words[strcspn(words, "\n")] = '\0';
     one_line(words);
     connection->running = false;
     postgres_disconnect(connection);
     return error_set(error, ERROR_TRANSIENT, "PostgreSQL at %s: %s: %s", connection->server, what,
                      words[0] != '\0' ? words : "the connection is gone");
+}
+
+enum status postgres_lost(struct postgres_connection *connection, const char *what, struct error *error)
+{
+    return lost(connection, what, false, error);
 }
 
 enum status postgres_failed(const struct postgres_connection *connection, const PGresult *result, const char *what,
@@ -156,7 +164,7 @@ static enum status refused(struct postgres_connection *connection, struct error 
     memcpy(state, connection->state, sizeof state);
     if (class == ERROR_RECORD || (strncmp(state, "28", 2) == 0 && !password_is_fixed(connection)))
         class = ERROR_TRANSIENT;
-    enum status status = postgres_lost(connection, "cannot connect", error);
+    enum status status = lost(connection, "cannot connect", true, error);
     if (error != NULL && state[0] != '\0') {
         size_t used = strlen(error->text);
         error->class = class;

@@ -169,12 +169,13 @@ static enum status postgres_write(void *arg, struct batch *batch, struct context
 static enum status commit(struct postgres_store *store, struct context *context, struct error *error)
 {
     PGresult *result = NULL;
-    enum status status = postgres_run(&store->connection, "COMMIT", NULL,
-                                      "cannot commit (or could, and the answer was lost)", context, &result, error);
+    enum status status = postgres_run(&store->connection, "COMMIT", NULL, "cannot commit", context, &result, error);
     if (status == STATUS_OK && strcmp(PQcmdStatus(result), "COMMIT") != 0)
         status = error_set(error, ERROR_TRANSIENT, "PostgreSQL at %s rolled the transaction back at its commit",
                            store->connection.server);
     PQclear(result);
+    if (status == STATUS_FAILED && store->connection.pg == NULL)
+        error_prefix(error, "the answer to a commit was lost");
     /* After a failed one as well; but when the connection went with it, who knows. */
     store->doubtful = store->moved && status != STATUS_OK && store->connection.pg == NULL;
     store->begun = false;

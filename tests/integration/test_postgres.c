@@ -1,175 +1,238 @@
-/* The PostgreSQL store on a real server: WEIR_TEST_POSTGRES is a connection string of libpq, of a superuser. Each test has a schema of its own. */
+/* The PostgreSQL store on a real server: rows, upserts, types, and what is wrong with a table. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <libpq-fe.h>
 #include <cmocka.h>
 
 #include "processor/clock.h"
-#include "tests/support/stored.h"
-
-extern const struct store_type postgres_store;
-
-struct scene {
-    struct stored stored;
-    PGconn *pg; /* the test's own connection */
-};
-
-static const char *dsn(void)
-{
-    const char *text = getenv("WEIR_TEST_POSTGRES");
-    if (text == NULL)
-        fail_msg("WEIR_TEST_POSTGRES is not set");
-    return text;
-}
-
-/* Statements that must go well. */
-static void run(struct scene *scene, const char *sql)
-{
-    PGresult *result = PQexec(scene->pg, sql);
-    ExecStatusType status = PQresultStatus(result);
-    if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK)
-        fail_msg("%s: %s", sql, PQerrorMessage(scene->pg));
-    PQclear(result);
-}
-
-/* The first value of a query's answer, as a text that lives until the next call. */
-static const char *ask(struct scene *scene, const char *sql)
-{
-    static char text[4096];
-    PGresult *result = PQexec(scene->pg, sql);
-    if (PQresultStatus(result) != PGRES_TUPLES_OK || PQntuples(result) == 0)
-        fail_msg("%s: %s", sql, PQerrorMessage(scene->pg));
-    snprintf(text, sizeof text, "%s", PQgetisnull(result, 0, 0) ? "NULL" : PQgetvalue(result, 0, 0));
-    PQclear(result);
-    return text;
-}
-
-static long count(struct scene *scene, const char *sql)
-{
-    return strtol(ask(scene, sql), NULL, 10);
-}
-
-/* yaml: what stands beside dsn. setup: run in a schema of its own. */
-static void begin(struct scene *scene, const char *setup, const char *yaml)
-{
-    char text[4096];
-    scene->pg = PQconnectdb(dsn());
-    if (PQstatus(scene->pg) != CONNECTION_OK)
-        fail_msg("%s", PQerrorMessage(scene->pg));
-    run(scene,
-        "set client_min_messages = warning; drop schema if exists t cascade; create schema t; set search_path = t");
-    run(scene, setup);
-    snprintf(text, sizeof text, "{dsn: \"%s\", %s}", dsn(), yaml);
-    stored_init(&scene->stored, &postgres_store, text);
-}
-
-static void end(struct scene *scene)
-{
-    stored_fini(&scene->stored);
-    run(scene, "drop schema if exists t cascade");
-    PQfinish(scene->pg);
-}
-
-static void open_store(struct scene *scene)
-{
-    if (stored_open(&scene->stored) != STATUS_OK)
-        fail_msg("open: %s", scene->stored.error.text);
-}
-
-static void put(struct scene *scene, struct batch *batch)
-{
-    if (stored_write(&scene->stored, batch) != STATUS_OK || stored_flush(&scene->stored) != STATUS_OK)
-        fail_msg("write or flush: %s", scene->stored.error.text);
-    batch_free(batch);
-}
-
-static const char ORDERS[] = "create table orders (id bigint primary key, name text)";
-static const char APPEND[] = "table: t.orders, columns: {id: .id, name: .name}";
-static const char UPSERT[] = "table: t.orders, mode: upsert, key: [id], columns: {name: .name, id: .id}";
+#include "tests/support/postgres.h"
 
 static void rows_are_there_after_the_flush_and_not_before(void **state)
 {
     (void)state;
-    struct scene scene;
-    begin(&scene, ORDERS, APPEND);
-    open_store(&scene);
+    struct postgres_scene scene;
+    postgres_scene_begin(&scene, POSTGRES_ORDERS, POSTGRES_APPEND);
+    postgres_scene_open(&scene);
     struct batch *batch = stored_batch(&scene.stored, 0, 1000);
     assert_int_equal(stored_write(&scene.stored, batch), STATUS_OK);
-    assert_int_equal(count(&scene, "select count(*) from orders"), 0);
+    assert_int_equal(postgres_scene_count(&scene, "select count(*) from orders"), 0);
     assert_int_equal(stored_flush(&scene.stored), STATUS_OK);
-    assert_int_equal(count(&scene, "select count(distinct id) from orders where name = 'n-' || id"), 1000);
+    assert_int_equal(postgres_scene_count(&scene, "select count(distinct id) from orders where name = 'n-' || id"),
+                     1000);
     batch_free(batch);
-    end(&scene);
+    postgres_scene_end(&scene);
 }
 
 static void more_rows_than_a_statement_takes_are_one_transaction(void **state)
 {
     (void)state;
-    struct scene scene;
-    begin(&scene, ORDERS, APPEND);
-    open_store(&scene);
+    struct postgres_scene scene;
+    postgres_scene_begin(&scene, POSTGRES_ORDERS, POSTGRES_APPEND);
+    postgres_scene_open(&scene);
     struct batch *batch = stored_batch(&scene.stored, 0, 60000);
     assert_int_equal(stored_write(&scene.stored, batch), STATUS_OK);
-    assert_int_equal(count(&scene, "select count(*) from orders"), 0);
+    assert_int_equal(postgres_scene_count(&scene, "select count(*) from orders"), 0);
     assert_int_equal(stored_flush(&scene.stored), STATUS_OK);
-    assert_int_equal(count(&scene, "select count(distinct id) from orders where name = 'n-' || id"), 60000);
-    assert_int_equal(count(&scene, "select count(distinct xmin::text) from orders"), 1);
+    assert_int_equal(postgres_scene_count(&scene, "select count(distinct id) from orders where name = 'n-' || id"),
+                     60000);
+    assert_int_equal(postgres_scene_count(&scene, "select count(distinct xmin::text) from orders"), 1);
     batch_free(batch);
-    end(&scene);
+    postgres_scene_end(&scene);
 }
 
 static void an_upsert_keeps_the_last_of_a_key(void **state)
 {
     (void)state;
-    struct scene scene;
-    begin(&scene, ORDERS, UPSERT);
-    open_store(&scene);
+    struct postgres_scene scene;
+    postgres_scene_begin(&scene, POSTGRES_ORDERS, POSTGRES_UPSERT);
+    postgres_scene_open(&scene);
     struct batch *batch = records_batch(&scene.stored.records);
     for (int i = 0; i < 3000; i++) {
         char json[64];
         snprintf(json, sizeof json, "{\"id\":%d,\"name\":\"%d\"}", i % 700, i);
         records_add_json(batch, json);
     }
-    put(&scene, batch);
-    assert_int_equal(count(&scene, "select count(*) from orders"), 700);
-    assert_int_equal(count(&scene, "select count(*) from orders where name::int >= 2300"), 700);
-    put(&scene, stored_batch(&scene.stored, 0, 20000));
-    assert_int_equal(count(&scene, "select count(*) from orders where name = 'n-' || id"), 20000);
-    end(&scene);
+    postgres_scene_put(&scene, batch);
+    assert_int_equal(postgres_scene_count(&scene, "select count(*) from orders"), 700);
+    assert_int_equal(postgres_scene_count(&scene, "select count(*) from orders where name::int >= 2300"), 700);
+    postgres_scene_put(&scene, stored_batch(&scene.stored, 0, 20000));
+    assert_int_equal(postgres_scene_count(&scene, "select count(*) from orders where name = 'n-' || id"), 20000);
+    postgres_scene_end(&scene);
 }
 
-/* Statements on the table, failed ones too: nextval is not undone. */
-static const char COUNTING[] =
-    "create table orders (id bigint check (id not in (500, 777)), name text); create sequence statements;"
-    "create function note() returns trigger language plpgsql as 'begin perform nextval(''t.statements''); return null; "
-    "end';"
-    "create trigger note before insert on orders for each statement execute function note()";
-
-static void a_row_that_the_server_refuses_is_found_in_few_statements(void **state)
+static void keys_that_only_the_server_knows_to_be_equal_are_one(void **state)
 {
     (void)state;
-    struct scene scene;
-    begin(&scene, COUNTING, APPEND);
-    open_store(&scene);
-    struct batch *batch = stored_batch(&scene.stored, 0, 1000);
+    struct postgres_scene scene;
+    postgres_scene_begin(&scene, "create table orders (id numeric primary key, name text)", POSTGRES_UPSERT);
+    postgres_scene_open(&scene);
+    struct batch *batch = records_batch(&scene.stored.records);
+    records_add_json(batch, "{\"id\":1.0,\"name\":\"a\"}");
+    records_add_json(batch, "{\"id\":2,\"name\":\"b\"}");
+    records_add_json(batch, "{\"id\":1.00,\"name\":\"c\"}");
+    postgres_scene_put(&scene, batch);
+    assert_string_equal(postgres_scene_ask(&scene, "select string_agg(id::int || name, ',' order by id) from orders"),
+                        "1c,2b");
+    postgres_scene_end(&scene);
+}
+
+static void an_upsert_takes_arrays_and_tables_of_keys_alone(void **state)
+{
+    (void)state;
+    struct postgres_scene scene;
+    postgres_scene_begin(&scene, "create table orders (id bigint primary key, tags text[])",
+                         "table: t.orders, mode: upsert, key: id, columns: {id: .id, tags: .tags}");
+    postgres_scene_open(&scene);
+    postgres_scene_put_json(&scene, "{\"id\":1,\"tags\":[\"a\"]}");
+    postgres_scene_put_json(&scene, "{\"id\":1,\"tags\":[\"b\",\"c\"]}");
+    assert_string_equal(postgres_scene_ask(&scene, "select id || tags::text from orders"), "1{b,c}");
+    postgres_scene_end(&scene);
+
+    postgres_scene_begin(&scene, "create table orders (a bigint, b text, primary key (b, a))",
+                         "table: t.orders, mode: upsert, key: [a, b], columns: {a: .id, b: .name}");
+    postgres_scene_open(&scene);
+    postgres_scene_put(&scene, stored_batch(&scene.stored, 0, 10));
+    postgres_scene_put(&scene, stored_batch(&scene.stored, 5, 10));
+    assert_int_equal(postgres_scene_count(&scene, "select count(*) from orders"), 15);
+    postgres_scene_end(&scene);
+}
+
+static void every_type_comes_back_as_it_was_sent(void **state)
+{
+    (void)state;
+    struct postgres_scene scene;
+    postgres_scene_begin(
+        &scene,
+        "create type mood as enum ('sad', 'ok'); create domain positive as int check (value > 0);"
+        "create table orders (i2 int2, i4 int4, i8 int8, n numeric, n2 numeric(9,2), f4 float4, f8 float8, b bool, t "
+        "text,"
+        "v varchar(5), c char(3), u uuid, tz timestamptz, ts timestamp, d date, y bytea, j json, jb jsonb, m mood, p "
+        "positive, ia int[], ta text[], na numeric[], ma mood[], z timestamptz[], empty int[], none text,"
+        "id bigint generated by default as identity, now timestamptz not null default now())",
+        "table: t.orders, columns: {i2: .i2, i4: .i4, i8: .i8, n: .n, n2: .n2, f4: .f4, f8: .f8, b: .b, t: .t, v: .v, "
+        "c: .c, u: .u, tz: .tz, ts: .ts, d: .d, y: .y, j: .j, jb: .jb, m: .m, p: .p, ia: .ia, ta: .ta, na: .na, ma: "
+        ".ma, z: .z, empty: .empty, none: .none}");
+    postgres_scene_open(&scene);
+    postgres_scene_put_json(
+        &scene,
+        "{\"i2\":-2,\"i4\":4,\"i8\":9007199254740993,\"n\":-123456789012345678901234567890.0123456789,\"n2\":\"12."
+        "345\","
+        "\"f4\":1.5,\"f8\":0.1,\"b\":true,\"t\":\"h\\u00e9\\n\",\"v\":\"abc\",\"c\":\"x\",\"u\":"
+        "\"a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11\",\"tz\":\"2024-02-29T23:59:59.123456+02:00\",\"ts\":1700000000123,"
+        "\"d\":\"2024-02-29\",\"y\":\"3q2+7w==\",\"j\":{\"a\": 1},\"jb\":{\"b\":[1,2],\"a\":null},\"m\":\"ok\",\"p\":7,"
+        "\"ia\":[1,null,3],\"ta\":[\"a,b\",\"\"],\"na\":[0.5,1e3],\"ma\":[\"sad\"],\"z\":[\"2000-01-01\"],\"empty\":[]"
+        "}");
+    assert_string_equal(
+        postgres_scene_ask(&scene, "select string_agg(c, '|') from (select "
+                                   "i2::text||'|'||i4||'|'||i8||'|'||n||'|'||n2||'|'||f4||'|'||f8||'|'||b||"
+                                   "'|'||t||'|'||v||'|'||c||'|'||u as c from orders) x"),
+        "-2|4|9007199254740993|-123456789012345678901234567890.0123456789|12.35|1.5|0.1|true|h\xc3\xa9\n|abc|x|"
+        "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11");
+    assert_string_equal(
+        postgres_scene_ask(
+            &scene, "select (tz at time zone 'UTC')||'|'||ts||'|'||d||'|'||encode(y,'hex')||'|'||j||'|'||jb from "
+                    "orders"),
+        "2024-02-29 21:59:59.123456|2023-11-14 22:13:20.123|2024-02-29|deadbeef|{\"a\": 1}|{\"a\": null, "
+        "\"b\": [1, 2]}");
+    assert_string_equal(
+        postgres_scene_ask(
+            &scene, "select m||'|'||p||'|'||ia::text||'|'||ta::text||'|'||na::text||'|'||ma::text||'|'||(z[1] at "
+                    "time zone 'UTC')||'|'||empty::text||'|'||(none is null) from orders"),
+        "ok|7|{1,NULL,3}|{\"a,b\",\"\"}|{0.5,1000}|{sad}|2000-01-01 00:00:00|{}|true");
+    assert_int_equal(postgres_scene_count(&scene, "select count(*) from orders where id = 1 and now is not null"), 1);
+    postgres_scene_end(&scene);
+}
+
+static void a_value_that_does_not_fit_is_rejected_before_it_is_sent(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *json, *class, *words;
+    } wrong[] = {
+        {"{\"id\":\"x\",\"name\":\"a\"}", "type",
+         "column \"id\" (bigint): expected an integer of 64 bits, found string \"x\""},
+        {"{\"id\":1,\"name\":\"a\\u0000\"}", "utf8", "U+0000"},
+        {"{\"id\":1,\"name\":\"abcdefgh\"}", "size", "no longer than"},
+        {"{\"name\":\"a\"}", "constraint", "NOT NULL"},
+        {"{\"id\":null,\"name\":\"a\"}", "constraint", "NOT NULL"},
+    };
+    struct postgres_scene scene;
+    postgres_scene_begin(&scene, "create table orders (id bigint not null, name varchar(5))", POSTGRES_APPEND);
+    postgres_scene_open(&scene);
+    struct batch *batch = records_batch(&scene.stored.records);
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+        records_add_json(batch, wrong[i].json);
+    records_add_json(batch, "{\"id\":1,\"name\":\"abcde\"}");
     assert_int_equal(stored_write(&scene.stored, batch), STATUS_OK);
-    assert_int_equal(stored_flush(&scene.stored), STATUS_FAILED);
-    assert_int_equal(scene.stored.error.class, ERROR_RECORD);
-    for (uint32_t i = 0; i < batch->count; i++)
-        assert_int_equal(batch->records[i].answer, i == 500 || i == 777 ? STAGE_REJECT : STAGE_FORWARD);
-    assert_string_equal(batch->records[500].failure->class, "constraint");
-    assert_non_null(strstr(batch->records[500].failure->message, "orders_id_check"));
-    assert_true(count(&scene, "select last_value from statements") < 25);
-    assert_int_equal(count(&scene, "select count(*) from orders"), 0);
-    assert_int_equal(stored_write(&scene.stored, batch), STATUS_OK);
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        assert_int_equal(batch->records[i].answer, STAGE_REJECT);
+        assert_string_equal(batch->records[i].failure->class, wrong[i].class);
+        if (strstr(batch->records[i].failure->message, wrong[i].words) == NULL)
+            fail_msg("%s: %s", wrong[i].words, batch->records[i].failure->message);
+    }
     assert_int_equal(stored_flush(&scene.stored), STATUS_OK);
-    assert_int_equal(count(&scene, "select count(*) from orders"), 998);
+    assert_int_equal(postgres_scene_count(&scene, "select count(*) from orders"), 1);
     batch_free(batch);
-    end(&scene);
+    postgres_scene_end(&scene);
+}
+
+static void a_missing_table_is_made_when_asked_for(void **state)
+{
+    (void)state;
+    struct postgres_scene scene;
+    postgres_scene_begin(
+        &scene, "select 1",
+        "table: t.orders, mode: upsert, key: id, create: true, columns: {id: {path: .id, type: bigint}, name: {path: "
+        ".name, type: 'varchar(20)'}, at: {path: '{{timestamp}}', type: timestamptz}, tags: {path: .tags, type: "
+        "'text[]'}}");
+    postgres_scene_open(&scene);
+    postgres_scene_put_json(&scene, "{\"id\":1,\"name\":\"a\",\"tags\":[\"x\"]}");
+    postgres_scene_put_json(&scene, "{\"id\":1,\"name\":\"b\"}");
+    assert_int_equal(postgres_scene_count(&scene, "select count(*) from orders where name = 'b'"), 1);
+    stored_close(&scene.stored);
+    postgres_scene_open(&scene);
+    postgres_scene_end(&scene);
+}
+
+/* Opening fails with this class and words. */
+static void refused(const char *setup, const char *yaml, enum error_class class, const char *words)
+{
+    struct postgres_scene scene;
+    postgres_scene_begin(&scene, setup, yaml);
+    assert_int_equal(stored_open(&scene.stored), STATUS_FAILED);
+    assert_int_equal(scene.stored.error.class, class);
+    if (strstr(scene.stored.error.text, words) == NULL)
+        fail_msg("\"%s\" has no \"%s\"", scene.stored.error.text, words);
+    postgres_scene_end(&scene);
+}
+
+static void a_table_that_does_not_fit_is_refused_with_the_place(void **state)
+{
+    (void)state;
+    refused("create table orders (id bigint, nome text)", POSTGRES_APPEND, ERROR_FATAL, "did you mean \"nome\"");
+    refused("create table orders (id bigint)", POSTGRES_APPEND, ERROR_FATAL,
+            "columns.name (line 1): table \"t.orders\" has no column \"name\"");
+    refused("select 1", POSTGRES_APPEND, ERROR_FATAL, "has no table \"t.orders\"");
+    refused("create table \"Orders\" (id bigint)", POSTGRES_APPEND, ERROR_FATAL, "did you mean \"t.Orders\"");
+    refused("create table orders (id bigint, name text)", POSTGRES_UPSERT, ERROR_FATAL,
+            "no PRIMARY KEY or UNIQUE index on just {\"id\"}");
+    refused("create table orders (id bigint, name text); create unique index on orders (id) where name <> ''",
+            POSTGRES_UPSERT, ERROR_FATAL, "no PRIMARY KEY or UNIQUE index");
+    refused("create table orders (id bigint unique deferrable, name text)", POSTGRES_UPSERT, ERROR_FATAL,
+            "no PRIMARY KEY or UNIQUE index");
+    refused("create table orders (id bigint, name interval)", POSTGRES_APPEND, ERROR_FATAL,
+            "of type interval, which weir cannot write");
+    refused("create table orders (id bigint, name text, more int not null)", POSTGRES_APPEND, ERROR_FATAL,
+            "\"more\" of \"t.orders\" is NOT NULL");
+    refused("create table orders (id bigint, name text generated always as ('x') stored)", POSTGRES_APPEND, ERROR_FATAL,
+            "is generated");
+    refused("create table orders (id bigint, name text)", "table: t.orders, columns: {id: {path: .id, type: numeric}}",
+            ERROR_FATAL, "declared as numeric, but in the table \"t.orders\" it is bigint");
+    refused("create view orders as select 1::bigint as id, ''::text as name", POSTGRES_APPEND, ERROR_FATAL,
+            "is no table");
 }
 
 int main(void)
@@ -178,7 +241,12 @@ int main(void)
         cmocka_unit_test(rows_are_there_after_the_flush_and_not_before),
         cmocka_unit_test(more_rows_than_a_statement_takes_are_one_transaction),
         cmocka_unit_test(an_upsert_keeps_the_last_of_a_key),
-        cmocka_unit_test(a_row_that_the_server_refuses_is_found_in_few_statements),
+        cmocka_unit_test(keys_that_only_the_server_knows_to_be_equal_are_one),
+        cmocka_unit_test(an_upsert_takes_arrays_and_tables_of_keys_alone),
+        cmocka_unit_test(every_type_comes_back_as_it_was_sent),
+        cmocka_unit_test(a_value_that_does_not_fit_is_rejected_before_it_is_sent),
+        cmocka_unit_test(a_missing_table_is_made_when_asked_for),
+        cmocka_unit_test(a_table_that_does_not_fit_is_refused_with_the_place),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
