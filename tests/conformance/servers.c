@@ -125,11 +125,6 @@ static unsigned postgres_port(void)
     return (unsigned)atoi(port + strlen("port="));
 }
 
-static void postgres_kill(void)
-{
-    kill_process(read_pid("WEIR_TEST_POSTGRES_DIR", "postmaster.pid"));
-}
-
 static void postgres_start(void)
 {
     start_server("tests/postgres/start.sh", "WEIR_TEST_POSTGRES_DIR");
@@ -147,19 +142,45 @@ static bool is_of_server(const char *pid, const char *data)
     return strcmp(folder, data) == 0;
 }
 
-/* The postmaster first: then no new ones come. */
-static void postgres_stop(bool stopped)
+static void each_of_server(void (*visit)(pid_t pid, int signal), int signal)
 {
     char data[PATH_MAX];
-    int signal = stopped ? SIGSTOP : SIGCONT;
     snprintf(data, sizeof data, "%s/data", need("WEIR_TEST_POSTGRES_DIR"));
-    CHECK(kill(read_pid("WEIR_TEST_POSTGRES_DIR", "postmaster.pid"), signal) == 0);
     DIR *processes = opendir("/proc");
     CHECK(processes != NULL);
     for (const struct dirent *entry; (entry = readdir(processes)) != NULL;)
         if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9' && is_of_server(entry->d_name, data))
-            (void)kill((pid_t)atol(entry->d_name), signal);
+            visit((pid_t)atol(entry->d_name), signal);
     closedir(processes);
+}
+
+static void send_signal(pid_t pid, int signal)
+{
+    (void)kill(pid, signal);
+}
+
+static void wait_for_end(pid_t pid, int signal)
+{
+    (void)signal;
+    CHECK(eventually(is_gone, &pid));
+}
+
+/* The postmaster first: then no new ones come. A child that is busy would go on without it for a while. */
+static void signal_server(int signal)
+{
+    CHECK(kill(read_pid("WEIR_TEST_POSTGRES_DIR", "postmaster.pid"), signal) == 0);
+    each_of_server(send_signal, signal);
+}
+
+static void postgres_kill(void)
+{
+    signal_server(SIGKILL);
+    each_of_server(wait_for_end, 0);
+}
+
+static void postgres_stop(bool stopped)
+{
+    signal_server(stopped ? SIGSTOP : SIGCONT);
 }
 
 const struct conformance_server postgres_server = {postgres_port, NULL, postgres_kill, postgres_start, postgres_stop};
