@@ -3,7 +3,6 @@
 
 #include <poll.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -11,7 +10,6 @@
 #include "connectors/postgres/slots.h"
 #include "connectors/postgres/sqlstate.h"
 #include "processor/clock.h"
-#include "processor/log.h"
 
 /* The server ends a statement by its own clock first, which leaves the connection good; ours is for a server that hangs. */
 #define GRACE CLOCK_SECOND
@@ -93,6 +91,11 @@ enum status postgres_lost(struct postgres_connection *connection, const char *wh
     return lost(connection, what, false, error);
 }
 
+enum status postgres_refused(struct postgres_connection *connection, struct error *error)
+{
+    return lost(connection, "cannot connect", true, error);
+}
+
 enum status postgres_failed(const struct postgres_connection *connection, const PGresult *result, const char *what,
                             struct error *error)
 {
@@ -105,128 +108,6 @@ enum status postgres_failed(const struct postgres_connection *connection, const 
     one_line(words);
     return error_set(error, postgres_error_class(state), "PostgreSQL at %s: %s: %s [%s]", connection->server, what,
                      words, state != NULL ? state : "no code");
-}
-
-/* -- connecting -- */
-
-static void note_server(struct postgres_connection *connection)
-{
-    const char *host = PQhost(connection->pg), *port = PQport(connection->pg);
-    if (host != NULL && host[0] != '\0')
-        snprintf(connection->server, sizeof connection->server, "%.120s:%.10s", host, port != NULL ? port : "");
-}
-
-static PGconn *start(const struct postgres_connection *connection)
-{
-    /* What stands before the dsn are defaults, what stands behind holds. A dead peer is found within ten seconds and a half, a host that does not answer makes room for
-     * the dsn's next one. */
-    const char *const names[] = {
-        "fallback_application_name", "keepalives_idle", "keepalives_interval", "keepalives_count",
-        "tcp_user_timeout",          "dbname",          "client_encoding",     NULL};
-    const char *const values[] = {connection->application, "5",    "2", "3", "10000",
-                                  connection->config->dsn, "UTF8", NULL};
-    return PQconnectStartParams(names, values, 1);
-}
-
-static enum status poll_connect(struct postgres_connection *connection, struct context *context, int64_t until)
-{
-    PostgresPollingStatusType state = PGRES_POLLING_WRITING;
-    while (state == PGRES_POLLING_READING || state == PGRES_POLLING_WRITING) {
-        short events = state == PGRES_POLLING_READING ? POLLIN : POLLOUT;
-        enum status status = postgres_await(PQsocket(connection->pg), events, connection->wake_fd, context, until);
-        if (status != STATUS_OK)
-            return status;
-        state = PQconnectPoll(connection->pg);
-    }
-    return state == PGRES_POLLING_OK ? STATUS_OK : STATUS_FAILED;
-}
-
-/*
- * A password that stands in the dsn or the environment stays what it is as long as the process lives: to stop is the way to another one, as whatever
- * started weir reads it anew. What libpq reads from a file at each connect, and what the server lets in without a password, may be put right under us.
- */
-static bool password_is_fixed(const struct postgres_connection *connection)
-{
-    bool fixed = getenv("PGPASSWORD") != NULL;
-    PQconninfoOption *options = PQconninfoParse(connection->config->dsn, NULL);
-    for (const PQconninfoOption *option = options; option != NULL && option->keyword != NULL; option++) {
-        if (strcmp(option->keyword, "password") == 0)
-            fixed = fixed || option->val != NULL;
-    }
-    PQconninfoFree(options);
-    return fixed;
-}
-
-static enum status refused(struct postgres_connection *connection, struct error *error)
-{
-    enum error_class class = postgres_error_class(connection->state);
-    char state[6];
-    memcpy(state, connection->state, sizeof state);
-    if (class == ERROR_RECORD || (strncmp(state, "28", 2) == 0 && !password_is_fixed(connection)))
-        class = ERROR_TRANSIENT;
-    enum status status = lost(connection, "cannot connect", true, error);
-    if (error != NULL && state[0] != '\0') {
-        size_t used = strlen(error->text);
-        error->class = class;
-        snprintf(error->text + used, sizeof error->text - used, " [%s]", state);
-    }
-    return status;
-}
-
-static enum status take_slot(struct postgres_connection *connection, struct context *context)
-{
-    if (connection->slots == NULL || connection->slot)
-        return STATUS_OK;
-    enum status status = postgres_slots_acquire(connection->slots, context, clock_now() + CLOCK_SECOND);
-    if (status == STATUS_EMPTY) {
-        log_info("postgres", "all %lld connections that `limit` allows are taken: a worker waits for one",
-                 (long long)connection->config->limit);
-        status = postgres_slots_acquire(connection->slots, context, CLOCK_NEVER);
-    }
-    connection->slot = status == STATUS_OK;
-    return status;
-}
-
-/* libpq prints them to stderr. Ours are that a table is there already. */
-static void ignore_notice(void *arg, const char *message)
-{
-    (void)arg;
-    (void)message;
-}
-
-enum status postgres_connect(struct postgres_connection *connection, struct context *context, struct error *error)
-{
-    if (connection->pg != NULL)
-        return STATUS_OK;
-    enum status status = take_slot(connection, context);
-    if (status != STATUS_OK)
-        return status;
-    connection->pg = start(connection);
-    if (connection->pg == NULL) {
-        postgres_disconnect(connection);
-        return error_set(error, ERROR_TRANSIENT, "out of memory");
-    }
-    struct postgres_trace *trace = postgres_trace_start(connection->pg, &connection->backend, connection->state);
-    if (PQstatus(connection->pg) == CONNECTION_BAD)
-        status = STATUS_FAILED;
-    else
-        status = poll_connect(connection, context, clock_now() + connection->config->timeout);
-    postgres_trace_stop(connection->pg, trace);
-    note_server(connection);
-    if (status == STATUS_FAILED)
-        return refused(connection, error);
-    if (status == STATUS_EMPTY) {
-        postgres_disconnect(connection);
-        return error_set(error, ERROR_TRANSIENT, "PostgreSQL at %s: no connection within %.1f s", connection->server,
-                         (double)connection->config->timeout / (double)CLOCK_SECOND);
-    }
-    if (status == STATUS_OK)
-        (void)PQsetNoticeProcessor(connection->pg, ignore_notice, NULL);
-    if (status == STATUS_OK && PQsetnonblocking(connection->pg, 1) != 0)
-        return postgres_lost(connection, "cannot connect", error);
-    if (status != STATUS_OK)
-        postgres_disconnect(connection);
-    return status;
 }
 
 /* -- statements -- */

@@ -29,7 +29,6 @@ struct postgres_connection {
     struct postgres_slots *slots; /* NULL: no limit */
     bool slot;                    /* taken */
     struct postgres_backend backend;
-    char state[6];    /* the SQLSTATE by which connecting failed; "" */
     char server[160]; /* for messages: "localhost:5432" */
     int64_t until;    /* of the statement under way */
     bool running;     /* its results are not all read */
@@ -46,7 +45,7 @@ struct postgres_params {
 enum status postgres_connection_init(struct postgres_connection *connection, const struct postgres_config *config,
                                      const char *service, bool counted, struct error *error);
 void postgres_connection_fini(struct postgres_connection *connection);
-/* Connects when it is not connected. ERROR_FATAL: only another config helps. */
+/* connect.c: connects when it is not connected. ERROR_FATAL: only another config helps. */
 enum status postgres_connect(struct postgres_connection *connection, struct context *context, struct error *error);
 /* Cancels what runs, within half a second, and closes. */
 void postgres_disconnect(struct postgres_connection *connection);
@@ -70,6 +69,9 @@ enum status postgres_failed(const struct postgres_connection *connection, const 
                             struct error *error);
 /* The connection is gone: sets the error and disconnects. */
 enum status postgres_lost(struct postgres_connection *connection, const char *what, struct error *error);
+
+/* The same, with all that libpq says of the servers it tried. */
+enum status postgres_refused(struct postgres_connection *connection, struct error *error);
 
 /* await.c: waits until the socket is ready for `events` (poll's), until `until` (STATUS_EMPTY), or for the context's end. fd may be -1. */
 enum status postgres_await(int fd, short events, int wake_fd, struct context *context, int64_t until);

@@ -6,7 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <dirent.h>
+#include <dlfcn.h>
+#include <netdb.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <unistd.h>
 #include <arpa/inet.h>
 #include <sys/socket.h>
@@ -66,10 +69,10 @@ static const char ACTIVE[] =
     "select count(*) from pg_stat_activity where application_name = 'weir/test' and state = 'active'";
 static const char CONNECTED[] = "select count(*) from pg_stat_activity where application_name = 'weir/test'";
 
-static unsigned descriptors(void)
+static unsigned entries(const char *path)
 {
     unsigned count = 0;
-    DIR *folder = opendir("/proc/self/fd");
+    DIR *folder = opendir(path);
     assert_non_null(folder);
     while (readdir(folder) != NULL)
         count++;
@@ -181,7 +184,7 @@ static void a_server_that_never_answers_costs_the_timeout(void **state)
     (void)state;
     struct postgres_scene scene;
     char dsn[100];
-    unsigned before = descriptors();
+    unsigned before = entries("/proc/self/fd");
     int fd = deaf_server(dsn, sizeof dsn);
     postgres_scene_begin_at(&scene, dsn, "select 1", "timeout: 300ms, table: t.orders, columns: {id: .id}");
     int64_t begin = clock_now();
@@ -193,7 +196,7 @@ static void a_server_that_never_answers_costs_the_timeout(void **state)
     assert_int_equal(stored_open(&scene.stored), STATUS_CANCELLED);
     close(fd);
     postgres_scene_end(&scene);
-    assert_int_equal(descriptors(), before);
+    assert_int_equal(entries("/proc/self/fd"), before);
 }
 
 static void a_server_that_is_not_there_is_a_failure_that_passes(void **state)
@@ -205,6 +208,48 @@ static void a_server_that_is_not_there_is_a_failure_that_passes(void **state)
     assert_int_equal(scene.stored.error.class, ERROR_TRANSIENT);
     assert_non_null(strstr(scene.stored.error.text, "127.0.0.1:1"));
     postgres_scene_end(&scene);
+}
+
+/* The C library's, until a test wants it to hang: then it comes back when there is something to read. */
+static _Atomic int hang_fd = -1;
+
+int getaddrinfo(const char *restrict node, const char *restrict service, const struct addrinfo *restrict hints,
+                struct addrinfo **restrict ret)
+{
+    int (*real)(const char *, const char *, const struct addrinfo *, struct addrinfo **);
+    char byte;
+    int fd = atomic_load(&hang_fd);
+    if (fd >= 0 && read(fd, &byte, 1) != 1)
+        return EAI_FAIL;
+    *(void **)&real = dlsym(RTLD_NEXT, "getaddrinfo");
+    return real(node, service, hints, ret);
+}
+
+static void a_resolver_that_hangs_holds_nobody_up(void **state)
+{
+    (void)state;
+    struct postgres_scene scene;
+    int pipes[2];
+    unsigned before = entries("/proc/self/fd"), threads = entries("/proc/self/task");
+    assert_int_equal(pipe(pipes), 0);
+    postgres_scene_begin_at(&scene, "host=localhost port=1", "select 1",
+                            "timeout: 300ms, table: t.orders, columns: {id: .id}");
+    atomic_store(&hang_fd, pipes[0]);
+    int64_t begin = clock_now();
+    assert_int_equal(stored_open(&scene.stored), STATUS_FAILED);
+    assert_int_equal(scene.stored.error.class, ERROR_TRANSIENT);
+    assert_non_null(strstr(scene.stored.error.text, "no connection within"));
+    context_cancel(scene.stored.context);
+    assert_int_equal(stored_open(&scene.stored), STATUS_CANCELLED);
+    assert_true(seconds_since(begin) < 3);
+    atomic_store(&hang_fd, -1);
+    assert_int_equal(write(pipes[1], "ab", 2), 2);
+    while (entries("/proc/self/task") != threads || entries("/proc/self/fd") > before + 3)
+        assert_true(seconds_since(begin) < 10);
+    close(pipes[0]);
+    close(pipes[1]);
+    postgres_scene_end(&scene);
+    assert_int_equal(entries("/proc/self/fd"), before);
 }
 
 /* The server's address with another user and more, into text. */
@@ -315,7 +360,7 @@ static void nothing_is_left_of_a_store_that_is_closed_in_the_middle(void **state
 {
     (void)state;
     struct postgres_scene scene;
-    unsigned before = descriptors();
+    unsigned before = entries("/proc/self/fd");
     postgres_scene_begin(&scene, POSTGRES_ORDERS, POSTGRES_APPEND);
     postgres_scene_open(&scene);
     postgres_scene_run(&scene, "begin; lock table orders");
@@ -329,7 +374,7 @@ static void nothing_is_left_of_a_store_that_is_closed_in_the_middle(void **state
     postgres_scene_run(&scene, "commit");
     assert_int_equal(postgres_scene_count(&scene, "select count(*) from orders"), 0);
     postgres_scene_end(&scene);
-    assert_int_equal(descriptors(), before);
+    assert_int_equal(entries("/proc/self/fd"), before);
 }
 
 int main(void)
@@ -342,6 +387,7 @@ int main(void)
         cmocka_unit_test(a_deadline_of_the_context_reaches_the_statement),
         cmocka_unit_test(a_server_that_never_answers_costs_the_timeout),
         cmocka_unit_test(a_server_that_is_not_there_is_a_failure_that_passes),
+        cmocka_unit_test(a_resolver_that_hangs_holds_nobody_up),
         cmocka_unit_test(a_name_or_database_that_is_not_there_stops_the_service),
         cmocka_unit_test(what_may_be_put_right_under_us_is_tried_again),
         cmocka_unit_test(a_user_without_rights_is_told_so),

@@ -1,0 +1,274 @@
+/*
+ * Connecting. libpq looks names up by getaddrinfo, which waits as long as the system's resolver likes, and nothing can wake it. So an attempt runs in a thread of its own,
+ * until the connection stands: who waits for it can leave at any time. The thread is joined, but where it hangs in the resolver: then it is left behind,
+ * and frees what it has when it comes back.
+ */
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "connectors/postgres/connection.h"
+#include "connectors/postgres/slots.h"
+#include "connectors/postgres/sqlstate.h"
+#include "processor/check.h"
+#include "processor/clock.h"
+#include "processor/log.h"
+
+/* How long an attempt that is not wanted any more may take to notice. */
+#define LEAVE_PATIENCE (200 * CLOCK_MS)
+
+struct attempt {
+    char *dsn, *application;
+    int64_t until;
+    int stop_fd; /* readable: not wanted any more */
+    pthread_mutex_t mutex;
+    pthread_cond_t changed;
+    bool done, left; /* mutex; left: the thread frees it */
+    /* The thread's until done. */
+    PGconn *pg;
+    enum status status; /* STATUS_EMPTY: the time was up */
+    struct postgres_backend backend;
+    char state[6];
+};
+
+/* -- the thread -- */
+
+static PGconn *start(const struct attempt *attempt)
+{
+    /* What stands before the dsn are defaults, what stands behind holds. A dead peer is found within ten seconds and a half; a host that does not answer makes room for the
+     * dsn's next one after as long. */
+    const char *const names[] = {
+        "fallback_application_name", "keepalives_idle", "keepalives_interval", "keepalives_count",
+        "tcp_user_timeout",          "dbname",          "client_encoding",     NULL};
+    const char *const values[] = {attempt->application, "5", "2", "3", "10000", attempt->dsn, "UTF8", NULL};
+    return PQconnectStartParams(names, values, 1);
+}
+
+static enum status connect_until(struct attempt *attempt)
+{
+    PostgresPollingStatusType state = PGRES_POLLING_WRITING;
+    if (PQstatus(attempt->pg) == CONNECTION_BAD)
+        return STATUS_FAILED;
+    while (state == PGRES_POLLING_READING || state == PGRES_POLLING_WRITING) {
+        struct pollfd fds[2] = {
+            {.fd = PQsocket(attempt->pg), .events = state == PGRES_POLLING_READING ? POLLIN : POLLOUT},
+            {.fd = attempt->stop_fd, .events = POLLIN},
+        };
+        int64_t left = attempt->until - clock_now();
+        if (left <= 0 || (poll(fds, 2, (int)(left / CLOCK_MS + 1)) >= 0 && fds[1].revents != 0))
+            return STATUS_EMPTY;
+        if (fds[0].revents != 0)
+            state = PQconnectPoll(attempt->pg);
+    }
+    return state == PGRES_POLLING_OK ? STATUS_OK : STATUS_FAILED;
+}
+
+static void attempt_free(struct attempt *attempt)
+{
+    if (attempt == NULL)
+        return;
+    PQfinish(attempt->pg);
+    if (attempt->stop_fd >= 0)
+        (void)close(attempt->stop_fd);
+    CHECK_CALL(pthread_cond_destroy(&attempt->changed));
+    CHECK_CALL(pthread_mutex_destroy(&attempt->mutex));
+    free(attempt->dsn);
+    free(attempt->application);
+    free(attempt);
+}
+
+static void *attempt_main(void *arg)
+{
+    struct attempt *attempt = arg;
+    attempt->pg = start(attempt);
+    if (attempt->pg != NULL) {
+        struct postgres_trace *trace = postgres_trace_start(attempt->pg, &attempt->backend, attempt->state);
+        attempt->status = connect_until(attempt);
+        postgres_trace_stop(attempt->pg, trace);
+    }
+    CHECK_CALL(pthread_mutex_lock(&attempt->mutex));
+    bool left = attempt->left;
+    attempt->done = true;
+    CHECK_CALL(pthread_cond_signal(&attempt->changed));
+    CHECK_CALL(pthread_mutex_unlock(&attempt->mutex));
+    if (left)
+        attempt_free(attempt);
+    return NULL;
+}
+
+/* -- who waits -- */
+
+static struct attempt *attempt_new(const struct postgres_connection *connection)
+{
+    struct attempt *attempt = calloc(1, sizeof *attempt);
+    if (attempt == NULL)
+        return NULL;
+    CHECK_CALL(pthread_mutex_init(&attempt->mutex, NULL));
+    CHECK_CALL(pthread_cond_init(&attempt->changed, NULL));
+    attempt->status = STATUS_NO_MEMORY;
+    attempt->dsn = strdup(connection->config->dsn);
+    attempt->application = strdup(connection->application);
+    attempt->until = clock_now() + connection->config->timeout;
+    attempt->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (attempt->dsn != NULL && attempt->application != NULL && attempt->stop_fd >= 0)
+        return attempt;
+    attempt_free(attempt);
+    return NULL;
+}
+
+static bool attempt_start(struct attempt *attempt, pthread_t *ret)
+{
+    sigset_t all, before;
+    /* Signals are for the threads that expect them. */
+    sigfillset(&all);
+    CHECK_CALL(pthread_sigmask(SIG_SETMASK, &all, &before));
+    int code = pthread_create(ret, NULL, attempt_main, attempt);
+    CHECK_CALL(pthread_sigmask(SIG_SETMASK, &before, NULL));
+    return code == 0;
+}
+
+/* STATUS_OK: it is done, and the thread joined. Else the attempt is not the caller's any more. */
+static enum status attempt_await(struct attempt *attempt, pthread_t thread, struct context *context)
+{
+    enum status status = STATUS_OK;
+    uint64_t one = 1;
+    CHECK_CALL(pthread_mutex_lock(&attempt->mutex));
+    while (status == STATUS_OK && !attempt->done)
+        status = context_wait(context, &attempt->changed, &attempt->mutex, attempt->until);
+    if (!attempt->done) {
+        struct timespec patience = clock_timespec(clock_now() + LEAVE_PATIENCE);
+        CHECK(write(attempt->stop_fd, &one, sizeof one) == (ssize_t)sizeof one);
+        while (!attempt->done &&
+               pthread_cond_clockwait(&attempt->changed, &attempt->mutex, CLOCK_MONOTONIC, &patience) == 0)
+            continue;
+    }
+    bool done = attempt->done;
+    attempt->left = !done;
+    CHECK_CALL(pthread_mutex_unlock(&attempt->mutex));
+    if (!done) {
+        CHECK_CALL(pthread_detach(thread));
+        return status;
+    }
+    CHECK_CALL(pthread_join(thread, NULL));
+    return STATUS_OK;
+}
+
+/* -- connecting -- */
+
+static void note_server(struct postgres_connection *connection)
+{
+    const char *host = PQhost(connection->pg), *port = PQport(connection->pg);
+    if (host != NULL && host[0] != '\0')
+        snprintf(connection->server, sizeof connection->server, "%.120s:%.10s", host, port != NULL ? port : "");
+}
+
+/*
+ * A password that stands in the dsn or the environment stays what it is as long as the process lives: to stop is the way to another one, as whatever
+ * started weir reads it anew. What libpq reads from a file at each connect, and what the server lets in without a password, may be put right under us.
+ */
+static bool password_is_fixed(const struct postgres_connection *connection)
+{
+    bool fixed = getenv("PGPASSWORD") != NULL;
+    PQconninfoOption *options = PQconninfoParse(connection->config->dsn, NULL);
+    for (const PQconninfoOption *option = options; option != NULL && option->keyword != NULL; option++) {
+        if (strcmp(option->keyword, "password") == 0)
+            fixed = fixed || option->val != NULL;
+    }
+    PQconninfoFree(options);
+    return fixed;
+}
+
+static enum status refused(struct postgres_connection *connection, const char *state, struct error *error)
+{
+    enum error_class class = postgres_error_class(state);
+    if (class == ERROR_RECORD || (strncmp(state, "28", 2) == 0 && !password_is_fixed(connection)))
+        class = ERROR_TRANSIENT;
+    enum status status = postgres_refused(connection, error);
+    if (error != NULL && state[0] != '\0') {
+        size_t used = strlen(error->text);
+        error->class = class;
+        snprintf(error->text + used, sizeof error->text - used, " [%s]", state);
+    }
+    return status;
+}
+
+static enum status take_slot(struct postgres_connection *connection, struct context *context)
+{
+    if (connection->slots == NULL || connection->slot)
+        return STATUS_OK;
+    enum status status = postgres_slots_acquire(connection->slots, context, clock_now() + CLOCK_SECOND);
+    if (status == STATUS_EMPTY) {
+        log_info("postgres", "all %lld connections that `limit` allows are taken: a worker waits for one",
+                 (long long)connection->config->limit);
+        status = postgres_slots_acquire(connection->slots, context, CLOCK_NEVER);
+    }
+    connection->slot = status == STATUS_OK;
+    return status;
+}
+
+static enum status no_connection_in_time(const struct postgres_connection *connection, struct error *error)
+{
+    return error_set(error, ERROR_TRANSIENT, "PostgreSQL at %s: no connection within %.1f s", connection->server,
+                     (double)connection->config->timeout / (double)CLOCK_SECOND);
+}
+
+/* libpq prints them to stderr. Ours are that a table is there already. */
+static void ignore_notice(void *arg, const char *message)
+{
+    (void)arg;
+    (void)message;
+}
+
+/* Takes what the attempt brought. */
+static enum status take(struct postgres_connection *connection, struct attempt *attempt, struct context *context,
+                        struct error *error)
+{
+    enum status ended = context_status(context), status = attempt->status;
+    char state[6];
+    memcpy(state, attempt->state, sizeof state);
+    connection->pg = attempt->pg;
+    connection->backend = attempt->backend;
+    attempt->pg = NULL;
+    attempt_free(attempt);
+    if (connection->pg == NULL)
+        return error_set(error, ERROR_TRANSIENT, "out of memory");
+    note_server(connection);
+    if (status == STATUS_OK && ended == STATUS_OK) {
+        (void)PQsetNoticeProcessor(connection->pg, ignore_notice, NULL);
+        return PQsetnonblocking(connection->pg, 1) == 0 ? STATUS_OK : postgres_refused(connection, error);
+    }
+    if (ended != STATUS_OK)
+        return ended;
+    return status == STATUS_FAILED ? refused(connection, state, error) : no_connection_in_time(connection, error);
+}
+
+static enum status try(struct postgres_connection *connection, struct context *context, struct error *error)
+{
+    pthread_t thread;
+    struct attempt *attempt = attempt_new(connection);
+    if (attempt == NULL || !attempt_start(attempt, &thread)) {
+        attempt_free(attempt);
+        return error_set(error, ERROR_TRANSIENT, "out of memory, threads or file descriptors");
+    }
+    enum status status = attempt_await(attempt, thread, context);
+    if (status == STATUS_OK)
+        return take(connection, attempt, context, error);
+    return status == STATUS_EMPTY ? no_connection_in_time(connection, error) : status;
+}
+
+enum status postgres_connect(struct postgres_connection *connection, struct context *context, struct error *error)
+{
+    if (connection->pg != NULL)
+        return STATUS_OK;
+    enum status status = take_slot(connection, context);
+    if (status == STATUS_OK)
+        status = try(connection, context, error);
+    if (status != STATUS_OK)
+        postgres_disconnect(connection);
+    return status;
+}
