@@ -118,11 +118,13 @@ void case_open_hangs(struct subject *subject)
 static void lose_the_answer(struct subject *subject, uint64_t twice)
 {
     enum { COUNT = 300 };
-    const char *mark = subject->store->commit_mark;
+    const struct conformance_mark *mark = subject->store->commit_mark;
+    if (subject->wishes.exactly_once && subject->store->offsets_commit_mark != NULL)
+        mark = subject->store->offsets_commit_mark;
     subject_start(subject);
     subject_push(subject, 0, COUNT);
     assert_true(storage_wait_settled(&subject->storage, COUNT));
-    proxy_swallow(subject->proxy, mark, mark != NULL ? strlen(mark) : 0);
+    proxy_swallow(subject->proxy, mark != NULL ? mark->bytes : NULL, mark != NULL ? mark->size : 0);
     subject_push(subject, COUNT, COUNT);
     assert_true(proxy_wait(subject->proxy, PROXY_SWALLOWED, 1));
     assert_true(subject_wait_rows(subject, 2 * COUNT));

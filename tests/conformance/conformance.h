@@ -62,6 +62,17 @@ struct conformance_mistake {
     const char *yaml, *place, *words;
 };
 
+/* Bytes by which a request is known on the line. */
+struct conformance_mark {
+    const char *bytes;
+    size_t size;
+};
+
+/* The topics of the source, with which offsets are moved: as many partitions as the cases need. */
+#define CONFORMANCE_TOPIC "orders"
+#define CONFORMANCE_OTHER_TOPIC "orders.eu-1_x"
+enum { CONFORMANCE_PARTITIONS = 13 };
+
 /* A server that tests may end and start again: of the programs that scripts/run-tests.sh starts. */
 struct conformance_server {
     unsigned (*port)(void);       /* where it listens, on 127.0.0.1 */
@@ -87,6 +98,8 @@ struct conformance_store {
     void (*config)(const struct subject *subject, char *yaml, size_t size);
     /* Makes what must be there before the store is opened (a topic). NULL: nothing. */
     void (*prepare)(struct subject *subject);
+    /* Ends what prepare began. NULL: nothing. */
+    void (*clean)(struct subject *subject);
     /* Tells all rows of the target, past the proxy. */
     void (*collect)(struct subject *subject, struct tally *tally);
     const struct conformance_mistake *mistakes;
@@ -100,8 +113,10 @@ struct conformance_store {
     void (*hang)(struct subject *subject, bool on);
     /* DISK_MAKE: a small disk under the target, before the store is opened (false: not here); DISK_ROOM: makes it large. */
     bool (*disk)(struct subject *subject, enum disk what);
-    /* What passes upwards right before the server makes a flush durable; NULL: each request is durable by itself. */
-    const char *commit_mark;
+    /* What passes upwards right before the server makes a flush durable; NULL: each request is durable by itself. And with exactly-once delivery, if that is something else. */
+    const struct conformance_mark *commit_mark, *offsets_commit_mark;
+    /* Where the offsets are, when the type has no `read`; -1: nowhere. */
+    int64_t (*read_offset)(struct subject *subject, const char *topic, int32_t partition);
     /* Is what was handed over since the last flush durable all together or not at all? If not, some of it may be there though the flush failed. */
     bool atomic;
     /* Why whole groups of cases cannot be made, where `server`, `hang` (and no server) or the type's `offsets` are NULL. */

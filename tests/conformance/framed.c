@@ -13,7 +13,7 @@ static void keep_offsets(struct subject *subject)
 {
     struct storage *storage = &subject->storage;
     const struct stored *stored = &subject->stored;
-    struct offset_start start = {.topic = "orders", .partition = 0, .offset = -1};
+    struct offset_start start = {.topic = CONFORMANCE_TOPIC, .partition = 0, .offset = -1};
     struct error error = {0};
     ledger_keep_in_store(storage->ledger);
     storage->config.exactly_once = true;

@@ -17,7 +17,7 @@ enum { SAY = 3 };
 static struct offset_start read_start(const struct store_type *type, const void *config,
                                       const struct connector_env *env, struct context *context)
 {
-    struct offset_start start = {.topic = "orders", .partition = 0, .offset = -1};
+    struct offset_start start = {.topic = CONFORMANCE_TOPIC, .partition = 0, .offset = -1};
     struct error error = {0};
     if (type->offsets->read(config, env, &start, 1, context, &error) != STATUS_OK) {
         fprintf(stderr, "read: %s\n", error.text);
@@ -49,7 +49,7 @@ int killed_main(const struct conformance_store *store, char **argv)
     bool exactly = atoi(argv[6]) != 0;
     struct connector_env env = {
         .service = argv[2], .name = store->name, .metrics = metrics_new(), .config_dir = ".", .exactly_once = exactly};
-    struct offset_move move = {.topic = "orders", .partition = 0};
+    struct offset_move move = {.topic = CONFORMANCE_TOPIC, .partition = 0};
     int64_t next = atoll(argv[4]);
     unsigned size = (unsigned)atoi(argv[5]);
     records_init(&records);

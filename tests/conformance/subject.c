@@ -61,10 +61,10 @@ void subject_init(struct subject *subject, const struct conformance_store *store
     subject->stored.env.exactly_once = wishes.exactly_once;
     /* The offsets of all services may be in one place. */
     subject->stored.env.service = subject->name;
-    if (store->prepare != NULL)
-        store->prepare(subject);
     subject->threads = count_threads();
     subject->descriptors = count_descriptors();
+    if (store->prepare != NULL)
+        store->prepare(subject);
 }
 
 static bool is_at_rest(void *arg)
@@ -76,6 +76,8 @@ static bool is_at_rest(void *arg)
 void subject_fini(struct subject *subject)
 {
     stored_close(&subject->stored);
+    if (subject->store->clean != NULL)
+        subject->store->clean(subject);
     if (subject->proxy != NULL) {
         proxy_pass(subject->proxy);
         if (!proxy_wait_closed(subject->proxy))

@@ -120,6 +120,8 @@ static const struct conformance_mistake mistakes[] = {
     {NULL},
 };
 
+static const struct conformance_mark commit_mark = {"COMMIT", 6};
+
 static const struct conformance_store store = {
     .name = "postgres",
     .type = &postgres_store,
@@ -130,7 +132,7 @@ static const struct conformance_store store = {
     .make_unfit = make_unfit,
     .add_bad = add_bad,
     .disk = disk,
-    .commit_mark = "COMMIT",
+    .commit_mark = &commit_mark,
     .atomic = true,
 };
 
