@@ -11,6 +11,9 @@
 #include "connectors/sqlite/database.h"
 #include "processor/clock.h"
 
+/* The source's thread waits. */
+#define READ_PATIENCE (5 * CLOCK_SECOND)
+
 static const char CREATE[] = "CREATE TABLE IF NOT EXISTS " SQLITE_OFFSETS_TABLE
                              " (service TEXT NOT NULL, topic TEXT NOT NULL, \"partition\" INTEGER NOT NULL, "
                              "\"offset\" INTEGER NOT NULL, PRIMARY KEY (service, topic, \"partition\")) "
@@ -224,7 +227,8 @@ enum status sqlite_offsets_read(const void *arg, const struct connector_env *env
                                 unsigned count, struct context *context, struct error *error)
 {
     const struct sqlite_config *config = arg;
-    struct reader reader = {.context = context, .patience = config->busy_timeout};
+    struct reader reader = {.context = context,
+                            .patience = config->busy_timeout < READ_PATIENCE ? config->busy_timeout : READ_PATIENCE};
     enum status status = context_status(context);
     sqlite3 *db = NULL;
     for (unsigned i = 0; i < count; i++)
