@@ -23,7 +23,8 @@ for ((i = ${#events[@]} - 1; i > 0; i--)); do
     j=$((RANDOM % (i + 1))) event=${events[i]}
     events[i]=${events[j]} events[j]=$event
 done
-distance_ms=$((RECORDS * 1000 / RATE / (${#events[@]} + 1)))
+# A restart takes as long as two others.
+distance_ms=$((RECORDS * 1000 / RATE / (${#events[@]} + 2 * RESTARTS + 1)))
 
 live() { # the members that run, but for the producer
     local member
@@ -38,10 +39,11 @@ any_member() {
     echo "${members[RANDOM % ${#members[@]}]}"
 }
 
+# Into Kafka with a static membership, as the docs advise: else the transactions of who was killed have to time out.
 next=0
 new_member() {
     member=m$((++next))
-    config "$member"
+    if [ "$STORE" = kafka ]; then config "$member" "instance: $member"; else config "$member"; fi
     start "$member"
 }
 
@@ -52,7 +54,7 @@ happen() {
     kill)
         member=$(any_member)
         kill_hard "$member"
-        new_member
+        if [ "$STORE" = kafka ]; then start "$member"; else new_member; fi
         ;;
     member)
         if [ "$(live | wc -l)" -lt 3 ]; then

@@ -27,7 +27,8 @@ kill -CONT "${pid[zombie]}"
 wait_until 60 "the zombie back in the group" at_least 2 metric zombie weir_rebalances_total
 wait_until 60 "the zombie ready" is_ready zombie
 dump_store
-[ "$STORE" = file ] || cmp -s "$scratch/before.tsv" "$scratch/store.tsv" || fail "the zombie has written"
+# Of a topic one sees nothing behind the zombie's open transaction, of files nothing that is not finished: there the oracle alone decides.
+[ "$STORE" != postgres ] || cmp -s "$scratch/before.tsv" "$scratch/store.tsv" || fail "the zombie has written"
 stop zombie
 stop heir
 dump_store

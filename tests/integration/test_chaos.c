@@ -129,6 +129,26 @@ static void test_signals_drain_or_say_that_they_did_not(void **state)
     run("sigterm", (const char *[SETTINGS]){"RECORDS=600000", NULL});
 }
 
+static void test_exactly_once_into_a_database_that_dies_under_way(void **state)
+{
+    (void)state;
+    run("exactly-once",
+        (const char *[SETTINGS]){"STORE=postgres", "RECORDS=75000", "KILLS=1", "MEMBERS=2", "RESTARTS=1", NULL});
+}
+
+static void test_exactly_once_into_a_topic_by_transactions(void **state)
+{
+    (void)state;
+    run("exactly-once",
+        (const char *[SETTINGS]){"STORE=kafka", "RECORDS=75000", "KILLS=1", "MEMBERS=2", "RESTARTS=0", NULL});
+}
+
+static void test_a_zombie_writes_nothing(void **state)
+{
+    (void)state;
+    run("zombie", (const char *[SETTINGS]){"STORE=postgres", "RECORDS=200000", NULL});
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -138,6 +158,9 @@ int main(void)
         cmocka_unit_test(test_a_static_member_has_its_partitions_back_at_once),
         cmocka_unit_test(test_a_broker_that_dies_and_comes_back_is_waited_for),
         cmocka_unit_test(test_signals_drain_or_say_that_they_did_not),
+        cmocka_unit_test(test_exactly_once_into_a_database_that_dies_under_way),
+        cmocka_unit_test(test_exactly_once_into_a_topic_by_transactions),
+        cmocka_unit_test(test_a_zombie_writes_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
