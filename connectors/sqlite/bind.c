@@ -113,14 +113,14 @@ enum bind_result sqlite_bind_column(sqlite3_stmt *insert, int parameter, const s
                                     const struct batch *batch, const struct record *record, struct arena *scratch)
 {
     struct value value;
-    if (column->template != NULL) {
-        enum status status = template_value(column->template, batch, record, scratch, &value);
+    if (column->from.template != NULL) {
+        enum status status = template_value(column->from.template, batch, record, scratch, &value);
         if (status != STATUS_OK)
             return status == STATUS_NO_MEMORY ? BIND_MEMORY : BIND_UTF8;
     } else if (record->document.kind != DOCUMENT_OBJECT) {
-        return bind_other(insert, parameter, &column->path, key, record, scratch);
+        return bind_other(insert, parameter, &column->from.path, key, record, scratch);
     } else {
-        value = document_get(&record->document, &column->path, scratch);
+        value = document_get(&record->document, &column->from.path, scratch);
     }
     return bind_value(insert, parameter, &value, key, scratch);
 }

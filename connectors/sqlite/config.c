@@ -5,7 +5,6 @@
 #include <strings.h>
 
 #include "processor/clock.h"
-#include "processor/template.h"
 
 const char *const sqlite_type_names[] = {"any", "integer", "real", "text", "blob", NULL};
 const char *const sqlite_synchronous_names[] = {"normal", "full", "off", NULL};
@@ -45,30 +44,6 @@ static const struct config_table typed_table = {
 static const struct config_field typed_field = {
     .name = "column", .help = "A column with its type.", .kind = CONFIG_OBJECT, .table = &typed_table};
 
-static bool compile_column(struct config_loader *loader, const struct config_node *node, struct sqlite_column *column)
-{
-    struct config_report *report = config_loader_report(loader);
-    struct arena *arena = config_loader_arena(loader);
-    char why[128] = "";
-    const char *path_why = "";
-    unsigned at = 0;
-    if (node->kind != NODE_SCALAR || !node->text[0]) {
-        config_error(report, node,
-                     "expected a path (.order_id), a template (\"{{offset}}\") or {path: .order_id, type: integer}");
-        return false;
-    }
-    if (strstr(node->text, "{{") != NULL) {
-        if (template_compile(node->text, arena, &column->template, &at, why, sizeof why) == STATUS_OK)
-            return true;
-        config_error_at(report, node, at, "in a template: %s", why);
-        return false;
-    }
-    if (path_compile(node->text, arena, &column->path, &at, &path_why) == STATUS_OK)
-        return true;
-    config_error_at(report, node, at, "in a path: %s", path_why);
-    return false;
-}
-
 static bool parse_column(struct config_loader *loader, const struct config_node *node, void *ret)
 {
     struct sqlite_column column = {.type = TYPE_ANY};
@@ -79,7 +54,7 @@ static bool parse_column(struct config_loader *loader, const struct config_node 
         column.type = typed.type;
         node = typed.from;
     }
-    if (!compile_column(loader, node, &column))
+    if (!config_column_parse(loader, node, "{path: .order_id, type: integer}", &column.from))
         return false;
     *(struct sqlite_column *)ret = column;
     return true;
@@ -109,50 +84,6 @@ static const struct config_field key_item = {.help = "A column's name.", .kind =
 
 enum { COLUMNS_MAX = 1000 };
 
-static bool has_column(const struct sqlite_config *config, const char *name)
-{
-    for (uint32_t i = 0; i < config->columns.count; i++)
-        if (!strcmp(config->columns.keys[i], name))
-            return true;
-    return false;
-}
-
-static const char *nearest_column(const struct sqlite_config *config, const char *name)
-{
-    const char *names[COLUMNS_MAX + 1];
-    uint32_t count = 0;
-    while (count < config->columns.count && count < COLUMNS_MAX) {
-        names[count] = config->columns.keys[count];
-        count++;
-    }
-    names[count] = NULL;
-    return config_nearest(name, names);
-}
-
-static void check_key(const struct sqlite_config *config, struct config_report *report)
-{
-    const struct config_node *node = config_tree_get(config->head.node, "key");
-    const char *const *names = config->key.items;
-    if (config->mode == MODE_APPEND && config->key.count) {
-        config_error(report, node,
-                     "`key` is only for `mode: upsert`, found with `mode: append`; set the mode or take `key` out");
-        return;
-    }
-    if (config->mode == MODE_UPSERT && !config->key.count)
-        config_error(report, config->head.node,
-                     "`mode: upsert` needs `key`: the columns by which a row is found again");
-    for (uint32_t i = 0; i < config->key.count; i++) {
-        const struct config_node *at = node != NULL && node->kind == NODE_LIST && i < node->count ? &node->children[i]
-                                                                                                  : node;
-        const char *near;
-        if (has_column(config, names[i]))
-            continue;
-        near = nearest_column(config, names[i]);
-        config_error(report, at, "expected one of the names in `columns`, found \"%s\"%s%s%s", names[i],
-                     near != NULL ? "; did you mean \"" : "", near != NULL ? near : "", near != NULL ? "\"?" : "");
-    }
-}
-
 /* SQLite's column names do not tell case apart. */
 static void check_columns(const struct sqlite_config *config, struct config_report *report)
 {
@@ -166,8 +97,9 @@ static void check_columns(const struct sqlite_config *config, struct config_repo
 
 static void check(const void *arg, struct config_report *report)
 {
-    check_key(arg, report);
-    check_columns(arg, report);
+    const struct sqlite_config *config = arg;
+    config_column_check_key(config->head.node, config->mode == MODE_UPSERT, &config->key, &config->columns, report);
+    check_columns(config, report);
 }
 
 static const struct config_field fields[] = {

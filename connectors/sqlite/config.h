@@ -2,18 +2,13 @@
 #ifndef WEIR_CONNECTORS_SQLITE_CONFIG_H
 #define WEIR_CONNECTORS_SQLITE_CONFIG_H
 
-#include "config/table.h"
-#include "processor/path.h"
-
-struct template;
+#include "config/column.h"
 
 enum sqlite_mode { MODE_APPEND, MODE_UPSERT };
 enum sqlite_type { TYPE_ANY, TYPE_INTEGER, TYPE_REAL, TYPE_TEXT, TYPE_BLOB };
 
-/* Where a column's value comes from. */
 struct sqlite_column {
-    struct template *template; /* NULL: from the document, by path */
-    struct path path;
+    struct config_column from;
     int type; /* enum sqlite_type: only for a table that is made */
 };
 

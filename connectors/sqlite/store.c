@@ -121,7 +121,7 @@ static enum status reject_value(struct sqlite_store *store, struct batch *batch,
     switch (result) {
     case BIND_TYPE:
         batch_reject(batch, record, "type", "column \"%s\": expected a JSON object, as %s is looked up in it", name,
-                     store->columns[column].path.text);
+                     store->columns[column].from.path.text);
         return STATUS_OK;
     case BIND_UTF8:
         batch_reject(batch, record, "utf8", "column \"%s\": its value is not valid UTF-8", name);
