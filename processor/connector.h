@@ -67,7 +67,7 @@ struct offset_move {
  * from another's by env->service. Whoever crashes, stops for an hour or loses its partitions in between: either the records are there and the offset behind them is, or neither.
  */
 struct store_offsets {
-    /* Fills in the answers. Called by the source's thread at an assignment, while a store may be open in another: opens what it needs of its own, and closes it.
+    /* Fills in the answers. Called by the source's thread at an assignment, while a store may be open in another, and by the worker before it makes dead letters of records that its store refused: opens what it needs of its own, and closes it.
      * NULL: the source's committed offsets are the store's (it moves them in its transaction). Bounded, to some
      * seconds. ERROR_TRANSIENT: asked again, with backoff. */
     enum status (*read)(const void *config, const struct connector_env *env, struct offset_start *starts,

@@ -75,6 +75,7 @@ void ledger_keep_in_store(struct ledger *ledger);
 /* The store's offset in this epoch; -1 (as at the assignment): it has none. */
 void ledger_set_stored(struct ledger_partition *partition, int64_t offset);
 int64_t ledger_get_stored(const struct ledger_partition *partition);
+int64_t ticket_get_stored(const struct ticket *ticket); /* the same of its partition; -1 when its epoch ended */
 /* Marks those of the batch's records that go forward as prepared, and no others of it. */
 void ledger_prepare(struct batch *batch);
 /* May the batch be stored? False: its epoch ended, or a record before it was given up, so that the offset could never move past it. */

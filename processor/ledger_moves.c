@@ -75,6 +75,14 @@ int64_t ledger_get_stored(const struct ledger_partition *partition)
     return offset;
 }
 
+int64_t ticket_get_stored(const struct ticket *ticket)
+{
+    CHECK_CALL(pthread_mutex_lock(&ticket->ledger->mutex));
+    int64_t offset = ticket->partition != NULL ? ticket->partition->stored : -1;
+    CHECK_CALL(pthread_mutex_unlock(&ticket->ledger->mutex));
+    return offset;
+}
+
 bool ledger_is_behind(struct ledger *ledger)
 {
     bool behind = false;

@@ -54,8 +54,61 @@ static void halt_at(struct worker *worker, struct batch *batch, const struct err
     }
 }
 
+static bool is_any_rejected(const struct batch *batch)
+{
+    for (uint32_t i = 0; i < batch->count; i++) {
+        if (batch->records[i].answer != STAGE_FORWARD && batch->records[i].answer != STAGE_SETTLED)
+            return true;
+    }
+    return false;
+}
+
+/* Nobody hears of refused records that are not ours any more, or that come behind one that was given up. */
+static void give_up_rejected(struct batch *batch)
+{
+    for (uint32_t i = 0; i < batch->count; i++) {
+        struct record *record = &batch->records[i];
+        if (record->answer == STAGE_FORWARD || record->answer == STAGE_SETTLED)
+            continue;
+        ticket_abandon(batch->ticket, record->index, 1);
+        record->answer = STAGE_SETTLED;
+    }
+}
+
+/*
+ * Exactly once: a row may be refused only because it is there already, stored by who has the partition now (we may have slept for an hour). Then the store's offset has moved as well, before
+ * the conflict; so it is asked before a refused record becomes a dead letter, or ends the service.
+ */
+static enum status look_for_fence(struct worker *worker, const struct batch *batch, struct error *error)
+{
+    const struct storing_config *config = &worker->storing->config;
+    struct offset_start start = {.topic = batch->topic, .partition = batch->partition};
+    int64_t expected = ticket_get_stored(batch->ticket);
+    enum status status;
+    for (;;) {
+        status = config->type->offsets->read(config->config, config->env, &start, 1, worker->context, error);
+        if (status != STATUS_FAILED || error->class != ERROR_TRANSIENT)
+            break;
+        status = storing_wait_out(worker, error);
+        if (status != STATUS_OK)
+            break;
+    }
+    if (status != STATUS_OK || start.offset == expected || !ledger_admits(batch))
+        return status;
+    return error_set(error, ERROR_RESTART, "fenced: somebody else stores %s/%d: its offset is %lld, not %lld",
+                     batch->topic, batch->partition, (long long)start.offset, (long long)expected);
+}
+
 static enum status settle_rejects(struct worker *worker, struct batch *batch, struct error *error)
 {
+    const struct storing_config *config = &worker->storing->config;
+    if (config->exactly_once && is_any_rejected(batch)) {
+        enum status status = config->type->offsets->read != NULL ? look_for_fence(worker, batch, error) : STATUS_OK;
+        if (status != STATUS_OK)
+            return status;
+        if (!ledger_admits(batch))
+            give_up_rejected(batch);
+    }
     enum status status = rejects_settle(&worker->rejects, batch, worker->context, error);
     if (status == STATUS_FAILED && error->class == ERROR_FATAL) {
         halt_at(worker, batch, error);

@@ -224,6 +224,36 @@ static void records_found_wrong_at_the_flush_are_dead_letters_before_the_offset_
     running_fini(&running);
 }
 
+static bool among_the_first(void *arg, const struct batch *batch, const struct record *record)
+{
+    (void)batch;
+    return record->offset < *(const int64_t *)arg;
+}
+
+/* As when rows are refused because they are there: stored by who took the partition over. */
+static void what_is_refused_by_a_store_that_has_moved_on_is_no_dead_letter(void **state)
+{
+    (void)state;
+    static const enum memory_point points[] = {MEMORY_WRITE, MEMORY_FLUSH};
+    for (unsigned i = 0; i < 2; i++) {
+        struct running running;
+        int64_t there = 600;
+        set_up(&running, 1);
+        memory_store_reject(running.store, points[i], among_the_first, &there);
+        memory_store_block(running.store, MEMORY_WRITE);
+        running_produce(&running, 1, 1000);
+        running_start(&running);
+        assert_true(memory_store_wait_blocked(running.store, MEMORY_WRITE));
+        memory_store_set_offset(running.store, 0, 600);
+        memory_store_release(running.store, MEMORY_WRITE);
+        assert_int_equal(running_wait(&running), STATUS_OK);
+        assert_int_equal(running.result.restarts, 1);
+        assert_int_equal(memory_letters_count(running.broker), 0);
+        assert_int_equal(memory_store_count(running.store), 400);
+        running_fini(&running);
+    }
+}
+
 static void a_stop_at_a_record_stores_what_comes_before_it_and_no_more(void **state)
 {
     (void)state;
@@ -314,6 +344,7 @@ int main(void)
         cmocka_unit_test(partitions_that_come_and_go_are_stored_once),
         cmocka_unit_test(nothing_is_stored_behind_a_dead_letter_that_is_not_acknowledged),
         cmocka_unit_test(records_found_wrong_at_the_flush_are_dead_letters_before_the_offset_moves),
+        cmocka_unit_test(what_is_refused_by_a_store_that_has_moved_on_is_no_dead_letter),
         cmocka_unit_test(a_stop_at_a_record_stores_what_comes_before_it_and_no_more),
         cmocka_unit_test(a_stop_at_a_record_of_the_store_stores_what_comes_before_it_and_no_more),
         cmocka_unit_test(offsets_move_although_every_record_is_dropped),
