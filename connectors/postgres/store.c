@@ -5,8 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config/probe.h"
+#include "connectors/postgres/key.h"
 #include "connectors/postgres/offsets.h"
 #include "processor/clock.h"
+#include "processor/log.h"
 
 #define ROLLBACK_PATIENCE CLOCK_SECOND
 
@@ -298,6 +301,29 @@ static enum status look(struct postgres_store *store, struct probe *probe, struc
                                : status;
 }
 
+/* What at least once may mean for a table with a key, said before it happens. */
+static enum status warn_of_clash(struct postgres_store *store, struct probe *probe, struct context *context,
+                                 struct error *error)
+{
+    const struct postgres_config *config = store->config;
+    const char *format =
+        "table \"%s\" has the unique index \"%s\" over columns that are appended to: records that come "
+        "again after a crash are refused as duplicates, and dead-lettered; with `mode: upsert`, or "
+        "`delivery: exactly_once`, they are not";
+    char index[64];
+    /* Not found, and to be made. */
+    if (store->exactly_once || config->mode == POSTGRES_UPSERT || store->table.oid == 0)
+        return STATUS_OK;
+    enum status status = postgres_key_clash(&store->table, &store->connection, context, index, sizeof index, error);
+    if (status != STATUS_OK || index[0] == '\0')
+        return status;
+    if (probe != NULL)
+        probe_warn(probe, config_tree_get(config->head.node, "table"), format, config->table, index);
+    else
+        log_warn("postgres", format, config->table, index);
+    return STATUS_OK;
+}
+
 static enum status postgres_open(const void *config, const struct connector_env *env, struct context *context,
                                  void **ret_store, struct error *error)
 {
@@ -306,6 +332,8 @@ static enum status postgres_open(const void *config, const struct connector_env 
     if (status == STATUS_OK)
         status = env->probe != NULL ? look(store, env->probe, context, error)
                                     : postgres_store_ready(store, context, error);
+    if (status == STATUS_OK)
+        status = warn_of_clash(store, env->probe, context, error);
     if (status == STATUS_OK)
         *ret_store = store;
     else

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "config/probe.h"
+#include "connectors/postgres/key.h"
 #include "connectors/postgres/sql.h"
 #include "processor/log.h"
 
@@ -365,39 +366,13 @@ static enum status read_columns(const struct look *look)
     return status;
 }
 
-/* ON CONFLICT needs an index on just these columns, in any order, that is neither partial nor deferred. */
-static enum status check_key(const struct look *look)
-{
-    static const char sql[] =
-        "SELECT 1 FROM pg_index i WHERE i.indrelid = $1::oid AND i.indisunique AND i.indisvalid AND i.indimmediate AND "
-        "i.indpred IS NULL AND i.indexprs IS NULL AND (SELECT array_agg(a.attname::text ORDER BY a.attname::text "
-        "COLLATE \"C\") FROM unnest((i.indkey::int2[])[0:i.indnkeyatts - 1]) k JOIN pg_attribute a ON a.attrelid = "
-        "i.indrelid AND a.attnum = k) = (SELECT array_agg(x ORDER BY x COLLATE \"C\") FROM unnest($2::text[]) x)";
-    const struct config_list *key = &look->config->key;
-    char oid[16];
-    PGresult *result = NULL;
-    snprintf(oid, sizeof oid, "%u", look->table->oid);
-    char *names = postgres_sql_array(key->items, key->count);
-    enum status status = names != NULL ? query(look, sql, oid, names, &result) : no_memory(look);
-    const struct config_node *node = config_tree_get(look->config->head.node, "key");
-    if (status == STATUS_OK && PQntuples(result) == 0)
-        status = error_set(
-            look->error, ERROR_FATAL,
-            "postgres.key (line %u): table \"%s\" has no PRIMARY KEY or UNIQUE index on just %s; make one, "
-            "as ON CONFLICT needs it",
-            node != NULL ? node->line : 0, look->config->table, names);
-    PQclear(result);
-    free(names);
-    return status;
-}
-
 static enum status fit(const struct look *look)
 {
     struct postgres_table *table = look->table;
     table->targets = arena_alloc(&table->arena, look->config->columns.count * sizeof *table->targets);
     enum status status = table->targets != NULL ? read_columns(look) : no_memory(look);
     if (status == STATUS_OK && look->config->mode == POSTGRES_UPSERT)
-        status = check_key(look);
+        status = postgres_key_check(table, look->connection, look->context, look->error);
     return status;
 }
 
