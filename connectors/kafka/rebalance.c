@@ -9,7 +9,8 @@
 #include "connectors/kafka/source.h"
 #include "processor/log.h"
 
-enum { COMMITTED_MS = 5000 };
+enum { COMMITTED_MS = 1000, METADATA_MS = 1000 };
+#define COMMITTED_PATIENCE (5 * CLOCK_SECOND)
 /* A transaction whose process died is ended by the broker after its transaction.timeout.ms, which it looks for every ten seconds. */
 #define UNSTABLE_PATIENCE (120 * CLOCK_SECOND)
 #define UNSTABLE_LOOK (200 * CLOCK_MS)
@@ -43,18 +44,39 @@ static rd_kafka_resp_err_t ask_once(struct kafka_source *source, rd_kafka_topic_
     return err;
 }
 
-/* An offset in a transaction that is not over yet is neither committed nor not: it is waited for, unless a drain begins, for which no start is needed. */
+static bool broker_answers(struct kafka_source *source)
+{
+    const struct rd_kafka_metadata *metadata = NULL;
+    rd_kafka_resp_err_t err = rd_kafka_metadata(source->client.rk, 0, NULL, &metadata, METADATA_MS);
+    if (metadata != NULL)
+        rd_kafka_metadata_destroy(metadata);
+    return err == RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
+static void tell_wait(struct kafka_source *source)
+{
+    static const char WHY[] = "waiting for the group's offsets: a transaction that moves some of them is not over yet";
+    log_info(source->client.part, "%s", WHY);
+    intake_state(source->intake, true, source->assigned ? (int)source->count : -1, WHY);
+}
+
+/* An offset in a transaction that is not over yet is neither committed nor not: it is waited for, unless a drain begins, for which no start is needed. librdkafka may not
+ * tell of it, but ask again until the time is over: then there are brokers that answer everything else. */
 static rd_kafka_resp_err_t ask_for_committed(struct kafka_source *source, rd_kafka_topic_partition_list_t *list)
 {
-    int64_t until = clock_now() + UNSTABLE_PATIENCE;
-    bool told = false;
-    for (;;) {
+    int64_t began = clock_now();
+    for (bool told = false;;) {
         rd_kafka_resp_err_t err = ask_once(source, list);
-        if (err != RD_KAFKA_RESP_ERR_UNSTABLE_OFFSET_COMMIT || clock_now() >= until)
+        bool silent = err == RD_KAFKA_RESP_ERR__TIMED_OUT, stable = err != RD_KAFKA_RESP_ERR_UNSTABLE_OFFSET_COMMIT;
+        int64_t waited = clock_now() - began;
+        if (silent && broker_answers(source))
+            stable = false;
+        if ((stable && (!silent || waited > COMMITTED_PATIENCE)) || waited > UNSTABLE_PATIENCE)
             return err;
-        if (!told)
-            log_info(source->client.part, "offsets of the group are in a transaction that is not over: waiting for it");
-        told = true;
+        if (!stable && !told) {
+            told = true;
+            tell_wait(source);
+        }
         if (intake_draining(source->intake) || context_sleep(source->context, UNSTABLE_LOOK) != STATUS_OK)
             return RD_KAFKA_RESP_ERR__NO_OFFSET;
     }

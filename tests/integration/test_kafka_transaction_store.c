@@ -13,6 +13,7 @@
 #include "processor/clock.h"
 #include "tests/support/copied.h"
 #include "tests/support/kafka.h"
+#include "tests/support/kafka_running.h"
 #include "tests/support/member.h"
 #include "tests/support/records.h"
 #include "tests/support/scene.h"
@@ -248,6 +249,50 @@ static void a_process_ends_at_once_what_its_predecessor_of_the_same_instance_lef
     fixture_fini(&fixture);
 }
 
+static void begin_pipeline(struct kafka_running *running)
+{
+    kafka_running_init(running, scene_broker, "group: eos-unstable\ntopics: eos-unstable\n");
+    kafka_running_store(running, "topic: eos-unstable.copy\n");
+    running->config.exactly_once = true;
+    running->config.service = "heir"; /* another process would have another transactional.id as well */
+    kafka_running_start(running);
+    assert_true(kafka_running_wait_health(running, "not over yet"));
+}
+
+/* Nobody knows what the group has committed until the broker ends the transaction of a producer that is gone. */
+static void offsets_in_a_transaction_that_nobody_ends_are_waited_for(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    struct kafka_running running;
+    make_topics("eos-unstable");
+    copied_send("eos-unstable", 1, 0, 10);
+    fixture_init(&fixture, "eos-unstable", "", "");
+    struct batch *batch = one(&fixture, "lost");
+    assert_int_equal(store_write(&fixture, batch), STATUS_OK);
+    const struct offset_move move = {.topic = "eos-unstable", .partition = 0, .from = -1, .to = 5};
+    assert_int_equal(kafka_store.offsets->move(fixture.store, &move, 1, fixture.context, &fixture.error), STATUS_OK);
+    kafka_member_set(&fixture.member.source, NULL);
+    assert_int_equal(rd_kafka_consumer_close(fixture.member.rk), RD_KAFKA_RESP_ERR_NO_ERROR);
+    /* A stop does not wait with it. */
+    begin_pipeline(&running);
+    int64_t began = clock_now();
+    kafka_running_stop(&running);
+    assert_int_equal(kafka_running_wait(&running), STATUS_OK);
+    assert_true(clock_now() - began < 8 * CLOCK_SECOND);
+    kafka_running_fini(&running);
+    begin_pipeline(&running);
+    assert_true(
+        kafka_running_wait_metric(&running, METRIC_COUNTER, "weir_stage_records_out_total", "stage=\"out\"", 10));
+    kafka_running_stop(&running);
+    assert_int_equal(kafka_running_wait(&running), STATUS_OK);
+    assert_int_equal(running.result.restarts, 0);
+    kafka_running_fini(&running);
+    assert_copies(&fixture, 10, "k-9");
+    batch_free(batch);
+    fixture_fini(&fixture);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -257,6 +302,7 @@ int main(void)
         cmocka_unit_test(a_zombie_stores_nothing),
         cmocka_unit_test(a_transaction_that_took_too_long_is_made_again_by_a_new_producer),
         cmocka_unit_test(a_process_ends_at_once_what_its_predecessor_of_the_same_instance_left_open),
+        cmocka_unit_test(offsets_in_a_transaction_that_nobody_ends_are_waited_for),
     };
     return cmocka_run_group_tests(tests, scene_connect, scene_disconnect);
 }
