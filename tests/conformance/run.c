@@ -86,9 +86,11 @@ static void run_case(void **state)
 {
     const struct run *run = *state;
     struct subject subject;
+    int64_t began = clock_now();
     subject_init(&subject, run->store, run->type->wishes);
     run->type->run(&subject);
     subject_fini(&subject);
+    print_message("%.1f s\n", (double)(clock_now() - began) / CLOCK_SECOND);
 }
 
 /* What the record says where it has not what the case needs. */
@@ -129,6 +131,8 @@ int conformance_main(const struct conformance_store *store, int argc, char **arg
     static struct run runs[CASES];
     static struct CMUnitTest tests[CASES];
     size_t count = 0;
+    /* In turn with what is logged. */
+    setvbuf(stdout, NULL, _IOLBF, 0);
     /* What a peer that is gone does to a write is for the store to hear, as in the service. */
     signal(SIGPIPE, SIG_IGN);
     if (argc == 7 && strcmp(argv[1], "--store") == 0)
