@@ -30,7 +30,7 @@ union address {
 static socklen_t find_address(const PGconn *pg, union address *ret)
 {
     const char *host = PQhost(pg), *ip = PQhostaddr(pg), *port = PQport(pg);
-    uint16_t number = htobe16((uint16_t)atoi(port != NULL ? port : ""));
+    uint16_t number = htobe16((uint16_t)strtoul(port != NULL ? port : "", NULL, 10));
     memset(ret, 0, sizeof *ret);
     if (ip != NULL && inet_pton(AF_INET, ip, &ret->v4.sin_addr) == 1) {
         ret->v4.sin_family = AF_INET;

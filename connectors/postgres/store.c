@@ -109,7 +109,7 @@ static bool hold(struct postgres_store *store, struct batch *batch)
 {
     if (store->held_count == store->held_room) {
         size_t room = store->held_room > 0 ? store->held_room * 2 : 64;
-        struct batch **held = realloc(store->held, room * sizeof *held);
+        struct batch **held = realloc(store->held, room * sizeof(struct batch *));
         if (held == NULL)
             return false;
         store->held = held;
@@ -266,12 +266,15 @@ static void postgres_close(void *arg)
     free(store);
 }
 
-static enum status make(const struct postgres_config *config, const struct connector_env *env,
-                        struct postgres_store **ret, struct error *error)
+/* NULL: see error. */
+static struct postgres_store *make(const struct postgres_config *config, const struct connector_env *env,
+                                   struct error *error)
 {
     struct postgres_store *store = calloc(1, sizeof *store);
-    if (store == NULL)
-        return error_set(error, ERROR_TRANSIENT, "out of memory");
+    if (store == NULL) {
+        (void)error_set(error, ERROR_TRANSIENT, "out of memory");
+        return NULL;
+    }
     bool upsert = config->mode == POSTGRES_UPSERT;
     store->config = config;
     store->exactly_once = env->exactly_once;
@@ -286,12 +289,10 @@ static enum status make(const struct postgres_config *config, const struct conne
     enum status status = postgres_connection_init(&store->connection, config, env->service, true, error);
     if (!postgres_rows_init(&store->rows, upsert) || store->service == NULL)
         status = error_set(error, ERROR_TRANSIENT, "out of memory");
-    if (status != STATUS_OK) {
-        postgres_close(store);
-        return status;
-    }
-    *ret = store;
-    return STATUS_OK;
+    if (status == STATUS_OK)
+        return store;
+    postgres_close(store);
+    return NULL;
 }
 
 static enum status look(struct postgres_store *store, struct probe *probe, struct context *context, struct error *error)
@@ -327,11 +328,11 @@ static enum status warn_of_clash(struct postgres_store *store, struct probe *pro
 static enum status postgres_open(const void *config, const struct connector_env *env, struct context *context,
                                  void **ret_store, struct error *error)
 {
-    struct postgres_store *store = NULL;
-    enum status status = make(config, env, &store, error);
-    if (status == STATUS_OK)
-        status = env->probe != NULL ? look(store, env->probe, context, error)
-                                    : postgres_store_ready(store, context, error);
+    struct postgres_store *store = make(config, env, error);
+    if (store == NULL)
+        return STATUS_FAILED;
+    enum status status = env->probe != NULL ? look(store, env->probe, context, error)
+                                            : postgres_store_ready(store, context, error);
     if (status == STATUS_OK)
         status = warn_of_clash(store, env->probe, context, error);
     if (status == STATUS_OK)

@@ -25,13 +25,16 @@ struct postgres_trace {
 
 static void look_at(struct postgres_trace *trace)
 {
-    int pid, secret;
+    static const char key_name[] = "\tBackendKeyData\t", refusal_name[] = "\tErrorResponse\t";
     trace->line[trace->size] = '\0';
-    const char *key = strstr(trace->line, "\tBackendKeyData\t");
-    if (key != NULL && sscanf(key, " BackendKeyData %d %d", &pid, &secret) == 2)
-        *trace->backend = (struct postgres_backend){.pid = pid, .secret = secret, .known = true};
-    const char *refusal = strstr(trace->line, "\tErrorResponse\t"), *code = refusal;
-    if (refusal != NULL && (code = strstr(refusal, " C \"")) != NULL && strlen(code) > 9)
+    const char *key = strstr(trace->line, key_name), *refusal = strstr(trace->line, refusal_name);
+    if (key != NULL) {
+        char *end;
+        long pid = strtol(key + sizeof key_name - 1, &end, 10), secret = strtol(end, NULL, 10);
+        *trace->backend = (struct postgres_backend){.pid = (int32_t)pid, .secret = (int32_t)secret, .known = pid != 0};
+    }
+    const char *code = refusal != NULL ? strstr(refusal, " C \"") : NULL;
+    if (code != NULL && strlen(code) > 9)
         snprintf(trace->state, 6, "%.5s", code + 4);
 }
 
