@@ -134,7 +134,7 @@ static enum status scan(struct search *search)
 {
     uint64_t at = 0, begin = 0, width = UINT64_MAX / 4;
     while (at < search->count) {
-        uint64_t to = width < search->count - at ? at + width : search->count, wrong;
+        uint64_t to = width < search->count - at ? at + width : search->count, wrong = at;
         enum status status = try(search, at, to, &to);
         if (status == STATUS_OK) {
             at = to;
@@ -145,7 +145,6 @@ static enum status scan(struct search *search)
             return status;
         if (to == at + 1) {
             reject(search, at);
-            wrong = at;
         } else {
             status = narrow(search, at, to, &wrong);
             if (status != STATUS_OK)
