@@ -102,14 +102,14 @@ static bool parse_dsn(struct config_loader *loader, const struct config_node *no
     struct config_report *report = config_loader_report(loader);
     char *words = NULL;
     bool password = false;
-    /* Before anything is said of it. */
-    config_report_hide(report, node);
     if (node->kind != NODE_SCALAR || node->text[0] == '\0') {
         config_error(report, node, "expected a URI (postgresql://user@host:5432/database) or key=value words");
         return false;
     }
     PQconninfoOption *options = PQconninfoParse(node->text, &words);
     if (options == NULL) {
+        /* Nobody knows what part of it is a secret. */
+        config_report_hide(report, node);
         report_dsn(report, node, words);
         PQfreemem(words);
         return false;
@@ -121,8 +121,10 @@ static bool parse_dsn(struct config_loader *loader, const struct config_node *no
         config_report_hide_text(report, option->val);
     }
     PQconninfoFree(options);
-    if (password)
+    if (password) {
+        config_report_hide(report, node);
         config_warn_secret(report, node);
+    }
     *(const char **)ret = node->text;
     return true;
 }

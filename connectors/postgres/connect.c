@@ -33,7 +33,6 @@ struct attempt {
     PGconn *pg;
     enum status status; /* STATUS_EMPTY: the time was up */
     struct postgres_backend backend;
-    char state[6];
 };
 
 /* -- the thread -- */
@@ -87,7 +86,9 @@ static void *attempt_main(void *arg)
     struct attempt *attempt = arg;
     attempt->pg = start(attempt);
     if (attempt->pg != NULL) {
-        struct postgres_trace *trace = postgres_trace_start(attempt->pg, &attempt->backend, attempt->state);
+        struct postgres_trace *trace = postgres_trace_start(attempt->pg, &attempt->backend);
+        /* With the SQLSTATE in it, which is told nowhere else: see refusal. */
+        (void)PQsetErrorVerbosity(attempt->pg, PQERRORS_VERBOSE);
         attempt->status = connect_until(attempt);
         postgres_trace_stop(attempt->pg, trace);
     }
@@ -183,18 +184,46 @@ static bool password_is_fixed(const struct postgres_connection *connection)
     return fixed;
 }
 
-static enum status refused(struct postgres_connection *connection, const char *state, struct error *error)
+/* "FATAL:  28P01: password authentication failed": behind the colon and two blanks; NULL: not so. */
+static const char *find_state(const char *line, size_t size)
 {
+    for (size_t i = 0; i + 10 <= size; i++) {
+        const char *at = line + i;
+        if (strncmp(at, ":  ", 3) == 0 && strspn(at + 3, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ") == 5 &&
+            strncmp(at + 8, ": ", 2) == 0)
+            return at + 3;
+    }
+    return NULL;
+}
+
+/* What libpq says of all the servers that it tried, in one line and without the place in the server's source; and the first SQLSTATE. */
+static void refusal(const PGconn *pg, char *words, size_t size, char state[6])
+{
+    size_t used = 0;
+    words[0] = state[0] = '\0';
+    for (const char *line = PQerrorMessage(pg); *line != '\0'; line += strspn(line, "\n\t ")) {
+        size_t length = strcspn(line, "\n");
+        const char *code = find_state(line, length);
+        if (code != NULL && state[0] == '\0')
+            snprintf(state, 6, "%.5s", code);
+        if (strncmp(line, "LOCATION:", 9) != 0 && used < size) {
+            int before = code != NULL ? (int)(code - line) - 1 : (int)length;
+            used += (size_t)snprintf(words + used, size - used, "%s%.*s%.*s", used > 0 ? "; " : "", before, line,
+                                     code != NULL ? (int)length - before - 7 : 0, code != NULL ? code + 6 : "");
+        }
+        line += length;
+    }
+}
+
+static enum status refused(struct postgres_connection *connection, struct error *error)
+{
+    char words[360], state[6];
+    refusal(connection->pg, words, sizeof words, state);
     enum error_class class = postgres_error_class(state);
     if (class == ERROR_RECORD || (strncmp(state, "28", 2) == 0 && !password_is_fixed(connection)))
         class = ERROR_TRANSIENT;
-    enum status status = postgres_refused(connection, error);
-    if (error != NULL && state[0] != '\0') {
-        size_t used = strlen(error->text);
-        error->class = class;
-        snprintf(error->text + used, sizeof error->text - used, " [%s]", state);
-    }
-    return status;
+    return error_set(error, class, "PostgreSQL at %s: cannot connect: %s%s%s%s", connection->server, words,
+                     state[0] != '\0' ? " [" : "", state, state[0] != '\0' ? "]" : "");
 }
 
 static enum status take_slot(struct postgres_connection *connection, struct context *context)
@@ -229,8 +258,6 @@ static enum status take(struct postgres_connection *connection, struct attempt *
                         struct error *error)
 {
     enum status ended = context_status(context), status = attempt->status;
-    char state[6];
-    memcpy(state, attempt->state, sizeof state);
     connection->pg = attempt->pg;
     connection->backend = attempt->backend;
     attempt->pg = NULL;
@@ -239,12 +266,13 @@ static enum status take(struct postgres_connection *connection, struct attempt *
         return error_set(error, ERROR_TRANSIENT, "out of memory");
     note_server(connection);
     if (status == STATUS_OK && ended == STATUS_OK) {
+        (void)PQsetErrorVerbosity(connection->pg, PQERRORS_DEFAULT);
         (void)PQsetNoticeProcessor(connection->pg, ignore_notice, NULL);
-        return PQsetnonblocking(connection->pg, 1) == 0 ? STATUS_OK : postgres_refused(connection, error);
+        return PQsetnonblocking(connection->pg, 1) == 0 ? STATUS_OK : refused(connection, error);
     }
     if (ended != STATUS_OK)
         return ended;
-    return status == STATUS_FAILED ? refused(connection, state, error) : no_connection_in_time(connection, error);
+    return status == STATUS_FAILED ? refused(connection, error) : no_connection_in_time(connection, error);
 }
 
 static enum status try(struct postgres_connection *connection, struct context *context, struct error *error)

@@ -56,7 +56,7 @@ void postgres_disconnect(struct postgres_connection *connection)
 
 /* -- errors -- */
 
-/* libpq's messages have lines and a trailing newline; ours are one line. */
+/* Messages have lines and blanks at will; ours are one line. */
 static void one_line(char *text)
 {
     size_t used = 0;
@@ -72,28 +72,17 @@ static void one_line(char *text)
     text[used] = '\0';
 }
 
-/* lines: all of its lines, not only the first, which is what happened; the others are where, and what may have led to it. */
-static enum status lost(struct postgres_connection *connection, const char *what, bool lines, struct error *error)
+enum status postgres_lost(struct postgres_connection *connection, const char *what, struct error *error)
 {
     char words[300];
+    /* The first line is what happened; the others are where, and what may have led to it. */
     snprintf(words, sizeof words, "%s", connection->pg != NULL ? PQerrorMessage(connection->pg) : "");
-    if (!lines)
-        words[strcspn(words, "\n")] = '\0';
+    words[strcspn(words, "\n")] = '\0';
     one_line(words);
     connection->running = false;
     postgres_disconnect(connection);
     return error_set(error, ERROR_TRANSIENT, "PostgreSQL at %s: %s: %s", connection->server, what,
                      words[0] != '\0' ? words : "the connection is gone");
-}
-
-enum status postgres_lost(struct postgres_connection *connection, const char *what, struct error *error)
-{
-    return lost(connection, what, false, error);
-}
-
-enum status postgres_refused(struct postgres_connection *connection, struct error *error)
-{
-    return lost(connection, "cannot connect", true, error);
 }
 
 enum status postgres_failed(const struct postgres_connection *connection, const PGresult *result, const char *what,

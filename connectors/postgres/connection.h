@@ -70,15 +70,12 @@ enum status postgres_failed(const struct postgres_connection *connection, const 
 /* The connection is gone: sets the error and disconnects. */
 enum status postgres_lost(struct postgres_connection *connection, const char *what, struct error *error);
 
-/* The same, with all that libpq says of the servers it tried. */
-enum status postgres_refused(struct postgres_connection *connection, struct error *error);
-
 /* await.c: waits until the socket is ready for `events` (poll's), until `until` (STATUS_EMPTY), or for the context's end. fd may be -1. */
 enum status postgres_await(int fd, short events, int wake_fd, struct context *context, int64_t until);
 /* cancel.c: asks the server to cancel what the backend does; gives up after half a second. */
 void postgres_cancel(const PGconn *pg, const struct postgres_backend *backend);
-/* trace.c: notes what only the wire tells while connecting: the backend's key, and the SQLSTATE of a refusal. NULL: no memory. */
-struct postgres_trace *postgres_trace_start(PGconn *pg, struct postgres_backend *backend, char state[6]);
+/* trace.c: notes the backend's key while connecting. NULL: no memory. */
+struct postgres_trace *postgres_trace_start(PGconn *pg, struct postgres_backend *backend);
 void postgres_trace_stop(PGconn *pg, struct postgres_trace *trace);
 
 #endif
