@@ -12,7 +12,7 @@ enum { SLOTS = 2 * POSTGRES_ROWS_MAX, SCRATCH_MAX = 1024 * 1024, FIELD_COUNT = 2
 
 bool postgres_rows_init(struct postgres_rows *rows, bool keyed)
 {
-    *rows = (struct postgres_rows){0};
+    *rows = (struct postgres_rows){.most = keyed ? POSTGRES_UPSERT_BYTES : POSTGRES_APPEND_BYTES};
     arena_init(&rows->scratch, NULL);
     rows->rows = malloc(POSTGRES_ROWS_MAX * sizeof *rows->rows);
     rows->slots = keyed ? calloc(SLOTS, sizeof *rows->slots) : NULL;
@@ -31,7 +31,7 @@ void postgres_rows_reset(struct postgres_rows *rows)
 {
     if (rows->slots != NULL && rows->count > 0)
         memset(rows->slots, 0, SLOTS * sizeof *rows->slots);
-    postgres_buffer_reset(&rows->tuples, 2 * (size_t)POSTGRES_ROWS_BYTES);
+    postgres_buffer_reset(&rows->tuples, 2 * rows->most);
     rows->count = rows->live = 0;
 }
 
