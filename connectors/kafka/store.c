@@ -5,6 +5,8 @@
  * What fails (after librdkafka's own retries) loses everything that is not acknowledged yet: the store takes nothing more, the next flush makes a new producer and fails, and the
  * framework hands over again what it holds, in order. A message that the broker refuses for its own sake fails the whole of its request with it; so after that the batches are
  * sent record by record, and the one that fails alone is rejected.
+ *
+ * With exactly-once delivery see store_transaction.c.
  */
 #include "connectors/kafka/store.h"
 
@@ -376,7 +378,8 @@ static enum status kafka_open(const void *config, const struct connector_env *en
 
 const struct store_type kafka_store = {
     .name = "kafka",
-    .help = "Messages in a Kafka topic, written by an idempotent producer.",
+    .help =
+        "Messages in a Kafka topic, written by an idempotent producer; with `delivery: exactly_once` in transactions.",
     .config = &kafka_store_config_field,
     .open = kafka_open,
     .write = kafka_write,

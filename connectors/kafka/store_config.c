@@ -91,7 +91,8 @@ bool kafka_store_can_keep_offsets(const void *arg, const struct config_node **re
 
 static const struct config_table table = {
     .name = "kafka",
-    .help = "Messages in a Kafka topic, written by an idempotent producer.",
+    .help =
+        "Messages in a Kafka topic, written by an idempotent producer; with `delivery: exactly_once` in transactions.",
     .size = sizeof(struct kafka_store_config),
     .fields = fields,
     .check = check,
@@ -99,7 +100,8 @@ static const struct config_table table = {
 
 const struct config_field kafka_store_config_field = {
     .name = "kafka",
-    .help = "Messages in a Kafka topic, written by an idempotent producer.",
+    .help =
+        "Messages in a Kafka topic, written by an idempotent producer; with `delivery: exactly_once` in transactions.",
     .kind = CONFIG_OBJECT,
     .table = &table,
 };
