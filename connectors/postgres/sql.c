@@ -149,6 +149,27 @@ static void put_copy(FILE *out, const void *arg)
     fputs(") FROM STDIN (FORMAT binary)", out);
 }
 
+/* What is no number is an error, and its text is told. */
+static void put_guard(FILE *out, const void *arg)
+{
+    const struct postgres_table *table = arg;
+    char *name = NULL;
+    size_t size;
+    FILE *quoted = open_memstream(&name, &size);
+    if (quoted != NULL) {
+        put_table(quoted, table);
+        (void)fclose(quoted);
+    }
+    fputs("SELECT (CASE (SELECT " POSTGRES_FORM "'", out);
+    for (const char *at = name != NULL ? name : ""; *at != '\0'; at++) {
+        if (*at == '\'')
+            fputc('\'', out);
+        fputc(*at, out);
+    }
+    fprintf(out, "'::regclass) WHEN '%s' THEN '0' ELSE 'the table was altered' END)::int; ", table->form);
+    free(name);
+}
+
 /* A table of another form has another name: behind a pooler, the session may have been somebody else's before. */
 static uint32_t stage_number(const struct postgres_table *table)
 {
@@ -259,7 +280,8 @@ bool postgres_sql_make(const struct postgres_table *table, bool upsert, struct p
     *ret = (struct postgres_sql){0};
     if (!upsert) {
         ret->copy = text_of(put_copy, table);
-        return ret->copy != NULL;
+        ret->guard = text_of(put_guard, table);
+        return ret->copy != NULL && ret->guard != NULL;
     }
     ret->stage = text_of(put_stage, table);
     ret->merge = text_of(put_merge, table);
@@ -273,6 +295,7 @@ bool postgres_sql_make(const struct postgres_table *table, bool upsert, struct p
 void postgres_sql_fini(struct postgres_sql *sql)
 {
     free(sql->copy);
+    free(sql->guard);
     free(sql->stage);
     free(sql->merge);
     free(sql->merge_dedup);

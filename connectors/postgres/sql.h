@@ -4,9 +4,16 @@
 
 #include "connectors/postgres/table.h"
 
+/* A hash of a table's columns and their types; the table follows. */
+#define POSTGRES_FORM                                                                                                  \
+    "md5(string_agg(attnum || ' ' || atttypid, ',' ORDER BY attnum)) FROM pg_attribute WHERE attnum > 0 AND NOT "      \
+    "attisdropped AND attrelid = "
+
 /* The statements by which rows are written. */
 struct postgres_sql {
-    char *copy;         /* append */
+    char *copy; /* append */
+    char *
+        guard; /* append: fails when the table's types are not those that were read, as COPY takes eight bytes of a bigint for a double without a word */
     char *stage;        /* upsert, many rows: the temporary table and COPY into it, */
     char *merge;        /* and from there into the table */
     char *unnest;       /* upsert, few rows: a parameter for each column, an array */

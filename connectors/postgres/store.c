@@ -90,10 +90,13 @@ void postgres_store_forget(struct postgres_store *store)
 
 enum status postgres_store_submit(struct postgres_store *store, struct context *context, struct error *error)
 {
-    char prefix[200] = "";
+    char prefix[1024] = "";
     enum status status = postgres_settle(&store->transfer, context, error);
-    if (status == STATUS_OK && !store->begun)
+    if (status == STATUS_OK && !store->begun) {
         postgres_store_begin_text(store, context, prefix, sizeof prefix);
+        size_t used = strlen(prefix);
+        snprintf(prefix + used, sizeof prefix - used, "%s", store->sql.guard != NULL ? store->sql.guard : "");
+    }
     if (status == STATUS_OK) {
         store->begun = true;
         status = postgres_transfer(&store->transfer, prefix, context, error);
@@ -221,6 +224,8 @@ enum status postgres_store_give_up(struct postgres_store *store, enum status sta
 {
     if (status == STATUS_FAILED && learn(store))
         why->class = ERROR_TRANSIENT;
+    /* The table may have been altered under us: it is read anew before anything else is tried. */
+    store->ready = false;
     if (status == STATUS_FAILED && why->class == ERROR_RECORD) {
         struct error failed = *why;
         status = postgres_store_find_wrong(store, &failed, context, why);

@@ -366,11 +366,31 @@ static enum status read_columns(const struct look *look)
     return status;
 }
 
+static enum status read_form(const struct look *look)
+{
+    struct postgres_table *table = look->table;
+    char oid[16];
+    PGresult *result;
+    snprintf(oid, sizeof oid, "%u", table->oid);
+    enum status status = query(look, "SELECT " POSTGRES_FORM "$1::oid", oid, NULL, &result);
+    if (status == STATUS_OK) {
+        const char *form = PQgetvalue(result, 0, 0);
+        table->form = arena_string(&table->arena, form, strlen(form));
+        if (table->form == NULL)
+            status = no_memory(look);
+    }
+    PQclear(result);
+    return status;
+}
+
 static enum status fit(const struct look *look)
 {
     struct postgres_table *table = look->table;
     table->targets = arena_alloc(&table->arena, look->config->columns.count * sizeof *table->targets);
-    enum status status = table->targets != NULL ? read_columns(look) : no_memory(look);
+    /* Its form first: what changes in between is seen then. */
+    enum status status = table->targets != NULL ? read_form(look) : no_memory(look);
+    if (status == STATUS_OK)
+        status = read_columns(look);
     if (status == STATUS_OK && look->config->mode == POSTGRES_UPSERT)
         status = postgres_key_check(table, look->connection, look->context, look->error);
     return status;

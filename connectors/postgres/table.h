@@ -24,6 +24,7 @@ struct postgres_table {
     struct arena arena; /* what the pointers below point to */
     uint32_t oid;
     const char *schema, *name;
+    const char *form;                /* a hash of its columns' types, see postgres_sql.guard */
     struct postgres_target *targets; /* the key's columns first */
     uint32_t count, keys;
     bool arrays;    /* a column is an array, or of a type without arrays: they cannot go as parameters to unnest */

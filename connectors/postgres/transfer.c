@@ -98,7 +98,7 @@ static enum status await_copy(struct postgres_transfer *transfer, struct context
         if (status != STATUS_OK)
             return status;
         ExecStatusType kind = PQresultStatus(result);
-        if (kind == PGRES_COPY_IN || kind == PGRES_COMMAND_OK) {
+        if (kind == PGRES_COPY_IN || kind == PGRES_COMMAND_OK || kind == PGRES_TUPLES_OK) {
             PQclear(result);
             if (kind == PGRES_COPY_IN)
                 return STATUS_OK;

@@ -235,6 +235,57 @@ static void a_table_that_does_not_fit_is_refused_with_the_place(void **state)
             "is no table");
 }
 
+/* Writes and flushes until it goes well, as the framework does after failures that pass. */
+static unsigned put_at_last(struct postgres_scene *scene, struct batch *batch)
+{
+    for (unsigned tries = 1; tries < 5; tries++) {
+        enum status status = stored_write(&scene->stored, batch);
+        if (status == STATUS_OK)
+            status = stored_flush(&scene->stored);
+        if (status == STATUS_OK) {
+            batch_free(batch);
+            return tries;
+        }
+        assert_int_equal(scene->stored.error.class, ERROR_TRANSIENT);
+    }
+    fail_msg("%s", scene->stored.error.text);
+    return 0;
+}
+
+static void a_table_may_be_altered_while_rows_go_in(void **state)
+{
+    (void)state;
+    static const char *const configs[] = {POSTGRES_APPEND, POSTGRES_UPSERT};
+    for (int i = 0; i < 2; i++) {
+        struct postgres_scene scene;
+        postgres_scene_begin(&scene, "create table orders (id integer primary key, name text)", configs[i]);
+        postgres_scene_open(&scene);
+        postgres_scene_put(&scene, stored_batch(&scene.stored, 0, 10));
+        postgres_scene_run(&scene, "alter table orders alter id type bigint");
+        put_at_last(&scene, stored_batch(&scene.stored, 10, 10));
+        /* As long as a bigint is. */
+        postgres_scene_run(&scene, "alter table orders alter id type double precision");
+        put_at_last(&scene, stored_batch(&scene.stored, 20, 10));
+        postgres_scene_run(&scene, "alter table orders add more text, alter id type numeric");
+        put_at_last(&scene, stored_batch(&scene.stored, 30, 10));
+        assert_int_equal(postgres_scene_count(&scene, "select count(*) from orders where name = 'n-' || id"), 40);
+        assert_int_equal(postgres_scene_count(&scene, "select sum(id) from orders"), 780);
+        postgres_scene_end(&scene);
+    }
+}
+
+static void a_name_may_have_quotes(void **state)
+{
+    (void)state;
+    struct postgres_scene scene;
+    postgres_scene_begin(&scene, "create table \"it's\" (id bigint, \"a name\" text)",
+                         "table: \"t.it's\", columns: {id: .id, a name: .name}");
+    postgres_scene_open(&scene);
+    postgres_scene_put(&scene, stored_batch(&scene.stored, 0, 10));
+    assert_int_equal(postgres_scene_count(&scene, "select count(*) from \"it's\""), 10);
+    postgres_scene_end(&scene);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -245,6 +296,8 @@ int main(void)
         cmocka_unit_test(an_upsert_takes_arrays_and_tables_of_keys_alone),
         cmocka_unit_test(every_type_comes_back_as_it_was_sent),
         cmocka_unit_test(a_value_that_does_not_fit_is_rejected_before_it_is_sent),
+        cmocka_unit_test(a_table_may_be_altered_while_rows_go_in),
+        cmocka_unit_test(a_name_may_have_quotes),
         cmocka_unit_test(a_missing_table_is_made_when_asked_for),
         cmocka_unit_test(a_table_that_does_not_fit_is_refused_with_the_place),
     };
