@@ -53,18 +53,21 @@ static bool read_date(const uint8_t *at, int64_t *ret_days)
     return true;
 }
 
-/* Rounded to microseconds, as the server does it. */
+/* Rounded to microseconds as the server does it: to the nearest, and to the even one of two. */
 static const uint8_t *read_fraction(const uint8_t *at, const uint8_t *end, int64_t *micros)
 {
     int64_t unit = MICROS / 10, sum = 0;
+    unsigned next = 0; /* the seventh digit, and behind it whether there is anything */
+    bool more = false;
     const uint8_t *begin = ++at;
     for (; at < end && *at >= '0' && *at <= '9'; at++) {
         sum += (*at - '0') * unit;
         if (at - begin == 6)
-            sum += *at >= '5';
+            next = *at - (unsigned)'0';
+        more |= at - begin > 6 && *at != '0';
         unit /= 10;
     }
-    *micros += sum;
+    *micros += sum + (next > 5 || (next == 5 && (more || sum % 2 != 0)));
     return at > begin ? at : NULL;
 }
 

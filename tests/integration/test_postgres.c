@@ -286,6 +286,71 @@ static void a_name_may_have_quotes(void **state)
     postgres_scene_end(&scene);
 }
 
+/* A decimal of any form, the same for the same seed. */
+static void write_decimal(char *text, unsigned *seed)
+{
+    char *at = text;
+    if (rand_r(seed) % 3 == 0)
+        *at++ = '-';
+    for (int part = 0; part < 2; part++) {
+        int zeros = rand_r(seed) % 7, digits = rand_r(seed) % 12;
+        if (part == 1)
+            *at++ = '.';
+        /* JSON wants no zeros before another digit, and a digit on both sides of the point. */
+        if (part == 0)
+            *at++ = digits > 0 ? (char)('1' + rand_r(seed) % 9) : '0';
+        while (part == 1 && zeros-- > 0)
+            *at++ = '0';
+        while (digits-- > 0)
+            *at++ = (char)('0' + (rand_r(seed) % 3 == 0 ? 0 : rand_r(seed) % 10));
+        if (part == 1 && at[-1] == '.')
+            *at++ = '0';
+    }
+    *at = '\0';
+    if (rand_r(seed) % 3 == 0)
+        sprintf(at, "e%d", rand_r(seed) % 40 - 20);
+}
+
+static void write_time(char *text, unsigned *seed)
+{
+    static const char *const offsets[] = {"Z", "+05:30", "-08", "+0100"};
+    text += sprintf(text, "%04d-%02d-%02dT%02d:%02d:%02d", 1 + rand_r(seed) % 9999, 1 + rand_r(seed) % 12,
+                    1 + rand_r(seed) % 28, rand_r(seed) % 24, rand_r(seed) % 60, rand_r(seed) % 60);
+    int fraction = rand_r(seed) % 8;
+    if (fraction > 0)
+        text += sprintf(text, ".%0*d", fraction, rand_r(seed) % 10);
+    strcpy(text, offsets[rand_r(seed) % 4]);
+}
+
+static void numbers_and_times_are_what_the_server_reads_out_of_their_text(void **state)
+{
+    (void)state;
+    struct postgres_scene scene;
+    unsigned seed = 7;
+    postgres_scene_begin(&scene, "create table orders (n numeric, f float8, nt text, tz timestamptz, tt text)",
+                         "table: t.orders, columns: {n: .n, f: .n, nt: .n, tz: .t, tt: .t}");
+    postgres_scene_open(&scene);
+    struct batch *batch = records_batch(&scene.stored.records);
+    for (int i = 0; i < 5000; i++) {
+        char json[200], number[80], time[80];
+        write_decimal(number, &seed);
+        write_time(time, &seed);
+        snprintf(json, sizeof json, "{\"n\":%s,\"t\":\"%s\"}", number, time);
+        records_add_json(batch, json);
+    }
+    postgres_scene_put(&scene, batch);
+    assert_int_equal(postgres_scene_count(&scene, "select count(*) from orders"), 5000);
+    assert_int_equal(postgres_scene_count(&scene, "select count(*) from orders where n <> nt::numeric or scale(n) <> "
+                                                  "scale(nt::numeric) or n::text <> nt::numeric::text"),
+                     0);
+    assert_int_equal(postgres_scene_count(&scene, "select count(*) from orders where f <> nt::float8"), 0);
+    assert_string_equal(postgres_scene_ask(&scene,
+                                           "select coalesce(min(tt || ' ' || tz), 'all') from orders where tz <> "
+                                           "tt::timestamptz"),
+                        "all");
+    postgres_scene_end(&scene);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -295,6 +360,7 @@ int main(void)
         cmocka_unit_test(keys_that_only_the_server_knows_to_be_equal_are_one),
         cmocka_unit_test(an_upsert_takes_arrays_and_tables_of_keys_alone),
         cmocka_unit_test(every_type_comes_back_as_it_was_sent),
+        cmocka_unit_test(numbers_and_times_are_what_the_server_reads_out_of_their_text),
         cmocka_unit_test(a_value_that_does_not_fit_is_rejected_before_it_is_sent),
         cmocka_unit_test(a_table_may_be_altered_while_rows_go_in),
         cmocka_unit_test(a_name_may_have_quotes),

@@ -149,7 +149,9 @@ static void points_in_time_are_microseconds_since_2000(void **state)
 {
     (void)state;
     assert_string_equal(encode("timestamptz", "\"2000-01-01T00:00:00Z\""), "0000000000000000");
-    assert_string_equal(encode("timestamptz", "\"2000-01-01T01:00:00.0000005+01:00\""), "0000000000000001");
+    assert_string_equal(encode("timestamptz", "\"2000-01-01T01:00:00.0000005+01:00\""), "0000000000000000");
+    assert_string_equal(encode("timestamptz", "\"2000-01-01T00:00:00.00000050000000001Z\""), "0000000000000001");
+    assert_string_equal(encode("timestamptz", "\"2000-01-01T00:00:00.0000015Z\""), "0000000000000002");
     assert_string_equal(encode("timestamptz", "\"1999-12-31 19:00:00-0500\""), "0000000000000000");
     assert_string_equal(encode("timestamptz", "\"2000-01-01\""), "0000000000000000");
     assert_string_equal(encode("timestamptz", "\"2000-01-01T00:00\""), "0000000000000000");
