@@ -246,13 +246,6 @@ static enum status no_connection_in_time(const struct postgres_connection *conne
                      (double)connection->config->timeout / (double)CLOCK_SECOND);
 }
 
-/* libpq prints them to stderr. Ours are that a table is there already. */
-static void ignore_notice(void *arg, const char *message)
-{
-    (void)arg;
-    (void)message;
-}
-
 /* Takes what the attempt brought. */
 static enum status take(struct postgres_connection *connection, struct attempt *attempt, struct context *context,
                         struct error *error)
@@ -267,7 +260,7 @@ static enum status take(struct postgres_connection *connection, struct attempt *
     note_server(connection);
     if (status == STATUS_OK && ended == STATUS_OK) {
         (void)PQsetErrorVerbosity(connection->pg, PQERRORS_DEFAULT);
-        (void)PQsetNoticeProcessor(connection->pg, ignore_notice, NULL);
+        postgres_heed_notices(connection);
         return PQsetnonblocking(connection->pg, 1) == 0 ? STATUS_OK : refused(connection, error);
     }
     if (ended != STATUS_OK)

@@ -72,17 +72,53 @@ static void one_line(char *text)
     text[used] = '\0';
 }
 
+/* Remarks and warnings are not for us: that a table is there already. An error between two statements is the server's good-bye. */
+static void take_notice(void *arg, const PGresult *result)
+{
+    struct postgres_connection *connection = arg;
+    const char *severity = PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
+    const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+    const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+    if (severity == NULL || message == NULL || state == NULL ||
+        (strcmp(severity, "FATAL") != 0 && strcmp(severity, "PANIC") != 0))
+        return;
+    snprintf(connection->farewell, sizeof connection->farewell, "%s", message);
+    snprintf(connection->farewell_state, sizeof connection->farewell_state, "%s", state);
+}
+
+/* What the server said last may still be unread behind the results of what ran. Of a broken connection nothing is waited for. */
+static void read_farewell(struct postgres_connection *connection)
+{
+    PGresult *result;
+    if (connection->pg == NULL || PQstatus(connection->pg) != CONNECTION_BAD)
+        return;
+    for (int i = 0; i < 100 && (result = PQgetResult(connection->pg)) != NULL; i++) {
+        take_notice(connection, result);
+        PQclear(result);
+    }
+}
+
 enum status postgres_lost(struct postgres_connection *connection, const char *what, struct error *error)
 {
     char words[300];
+    read_farewell(connection);
+    bool told = connection->farewell_state[0] != '\0';
     /* The first line is what happened; the others are where, and what may have led to it. */
     snprintf(words, sizeof words, "%s", connection->pg != NULL ? PQerrorMessage(connection->pg) : "");
     words[strcspn(words, "\n")] = '\0';
+    if (told)
+        snprintf(words, sizeof words, "%s [%s]", connection->farewell, connection->farewell_state);
     one_line(words);
     connection->running = false;
     postgres_disconnect(connection);
     return error_set(error, ERROR_TRANSIENT, "PostgreSQL at %s: %s: %s", connection->server, what,
                      words[0] != '\0' ? words : "the connection is gone");
+}
+
+void postgres_heed_notices(struct postgres_connection *connection)
+{
+    connection->farewell[0] = connection->farewell_state[0] = '\0';
+    (void)PQsetNoticeReceiver(connection->pg, take_notice, connection);
 }
 
 enum status postgres_failed(const struct postgres_connection *connection, const PGresult *result, const char *what,

@@ -32,6 +32,8 @@ struct postgres_connection {
     char server[160]; /* for messages: "localhost:5432" */
     int64_t until;    /* of the statement under way */
     bool running;     /* its results are not all read */
+    /* With what words the server ended the connection, which libpq takes for a remark; \"\": it did not say. */
+    char farewell[200], farewell_state[6];
 };
 
 struct postgres_params {
@@ -69,6 +71,9 @@ enum status postgres_failed(const struct postgres_connection *connection, const 
                             struct error *error);
 /* The connection is gone: sets the error and disconnects. */
 enum status postgres_lost(struct postgres_connection *connection, const char *what, struct error *error);
+
+/* Of a new connection. */
+void postgres_heed_notices(struct postgres_connection *connection);
 
 /* await.c: waits until the socket is ready for `events` (poll's), until `until` (STATUS_EMPTY), or for the context's end. fd may be -1. */
 enum status postgres_await(int fd, short events, int wake_fd, struct context *context, int64_t until);

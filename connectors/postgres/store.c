@@ -212,7 +212,8 @@ static bool learn(struct postgres_store *store)
         return true;
     }
     /* Flushes are further apart than we let a transaction be idle. */
-    if (strcmp(state, "25P03") == 0 && store->idle_limit < INT64_MAX / 4) {
+    if (strcmp(store->connection.farewell_state, "25P03") == 0 && store->idle_limit < INT64_MAX / 4) {
+        store->connection.farewell_state[0] = '\0';
         store->idle_limit *= 2;
         return true;
     }

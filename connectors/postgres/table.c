@@ -150,6 +150,7 @@ enum {
     TYPE,
     MODIFIER,
     REQUIRED,
+    NOT_NULL,
     GENERATED,
     IDENTITY,
     SQL_TYPE,
@@ -168,7 +169,7 @@ enum {
 
 /* b: what a domain is over. e: an array's elements, with the same for a domain among them. */
 static const char COLUMNS[] =
-    "SELECT a.attname, a.atttypid, a.atttypmod, a.attnotnull AND NOT a.atthasdef AND a.attidentity = '', "
+    "SELECT a.attname, a.atttypid, a.atttypmod, a.attnotnull AND NOT a.atthasdef AND a.attidentity = '', a.attnotnull, "
     "a.attgenerated <> '', a.attidentity = 'a', format_type(a.atttypid, a.atttypmod), b.oid, b.typtype, b.typname, "
     "CASE WHEN b.typcategory = 'A' THEN b.typelem ELSE 0 END, f.oid, f.typtype, f.typname, t.typarray, "
     "coalesce(c.collisdeterministic, true), has_column_privilege(a.attrelid, a.attnum, 'INSERT'), "
@@ -268,7 +269,7 @@ static enum status take_column(const struct look *look, const PGresult *result, 
         .element = element,
         .arrays = number(result, row, ARRAYS),
         .modifier = (int32_t)strtol(PQgetvalue(result, row, MODIFIER), NULL, 10),
-        .not_null = is_true(result, row, REQUIRED),
+        .not_null = is_true(result, row, NOT_NULL),
         .sql_type = arena_string(arena, sql_type, strlen(sql_type)),
     };
     int of = target.array ? ELEMENT_BASE : BASE;

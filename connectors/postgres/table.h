@@ -16,7 +16,7 @@ struct postgres_target {
     uint32_t element; /* of an array the elements', */
     uint32_t arrays;  /* and that of arrays of it; 0: there is none */
     int32_t modifier;
-    bool not_null;        /* and no default to stand in */
+    bool not_null;        /* a default does not stand in for a null that is sent */
     const char *sql_type; /* with modifiers */
 };
 

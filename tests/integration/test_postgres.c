@@ -160,7 +160,8 @@ static void a_value_that_does_not_fit_is_rejected_before_it_is_sent(void **state
         {"{\"id\":null,\"name\":\"a\"}", "constraint", "NOT NULL"},
     };
     struct postgres_scene scene;
-    postgres_scene_begin(&scene, "create table orders (id bigint not null, name varchar(5))", POSTGRES_APPEND);
+    postgres_scene_begin(&scene, "create table orders (id bigint not null default 7, name varchar(5))",
+                         POSTGRES_APPEND);
     postgres_scene_open(&scene);
     struct batch *batch = records_batch(&scene.stored.records);
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)

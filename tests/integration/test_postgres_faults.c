@@ -105,6 +105,29 @@ static void a_lock_is_waited_for_as_long_as_the_timeout_says(void **state)
     postgres_scene_end(&scene);
 }
 
+static void flushes_may_be_further_apart_than_the_timeout(void **state)
+{
+    (void)state;
+    struct postgres_scene scene;
+    postgres_scene_begin(&scene, POSTGRES_ORDERS, "timeout: 200ms, table: t.orders, columns: {id: .id, name: .name}");
+    postgres_scene_open(&scene);
+    struct batch *batch = stored_batch(&scene.stored, 0, 40000);
+    enum status status = STATUS_FAILED;
+    for (int tries = 0; tries < 6 && status != STATUS_OK; tries++) {
+        assert_int_equal(stored_write(&scene.stored, batch), STATUS_OK);
+        postgres_scene_run(&scene, "select pg_sleep(0.5)");
+        status = stored_flush(&scene.stored);
+        if (status != STATUS_OK) {
+            assert_int_equal(scene.stored.error.class, ERROR_TRANSIENT);
+            assert_non_null(strstr(scene.stored.error.text, "idle-in-transaction"));
+        }
+    }
+    assert_int_equal(status, STATUS_OK);
+    assert_int_equal(postgres_scene_count(&scene, "select count(*) from orders"), 40000);
+    batch_free(batch);
+    postgres_scene_end(&scene);
+}
+
 struct flusher {
     struct stored *stored;
     enum status status;
@@ -387,6 +410,7 @@ int main(void)
         cmocka_unit_test(a_read_only_server_is_a_failure_that_passes),
         cmocka_unit_test(a_connection_that_is_cut_is_made_anew),
         cmocka_unit_test(a_lock_is_waited_for_as_long_as_the_timeout_says),
+        cmocka_unit_test(flushes_may_be_further_apart_than_the_timeout),
         cmocka_unit_test(a_flush_that_waits_ends_with_the_context_and_its_statement_too),
         cmocka_unit_test(a_deadline_of_the_context_reaches_the_statement),
         cmocka_unit_test(a_server_that_never_answers_costs_the_timeout),
