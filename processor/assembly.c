@@ -159,10 +159,12 @@ static enum status build_transform(struct pipeline *pipeline, unsigned at, struc
     return transform_new(&transform, &pipeline->transforms[at], error);
 }
 
-/* What a store holds until it is flushed is paid from the budget: never so much that the source waits for the flush. */
+/* What a store holds until it is flushed is paid from the budget: never so much that the source waits for the flush. Exactly once a flush is a transaction, which costs some time of its own
+ * however small it is. */
 static uint64_t flush_bytes(const struct pipeline *pipeline, const struct pipeline_store *store)
 {
-    uint64_t most = budget_size(pipeline->budget) / (4 * (uint64_t)pipeline->config->store_count);
+    const struct pipeline_config *config = pipeline->config;
+    uint64_t most = budget_size(pipeline->budget) / (config->exactly_once ? 2 : 4 * (uint64_t)config->store_count);
     return store->flush_bytes != 0 && store->flush_bytes < most ? store->flush_bytes : most;
 }
 

@@ -14,7 +14,7 @@
 #include "tests/support/kafka.h"
 #include "tests/support/orders.h"
 
-enum { CHUNK = 256 * 1024, ROW_ROOM = 256 };
+enum { CHUNK = 256 * 1024, ROW_ROOM = 256, PARTITIONS = 6, BATCH = 1024 };
 
 static const char COPY_SIGNATURE[] =
     "PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0\0"; /* COPY's manual page: signature, flags, no header extension */
@@ -60,6 +60,16 @@ static void send_chunk(struct client *client)
     client->used = 0;
 }
 
+/* Which order comes at this place when a batch is taken from each partition in turn, as weir does: an index cares much about the order of its keys. The rest that makes no whole turn comes as
+ * it is. */
+static uint64_t id_at(uint64_t place, uint64_t records)
+{
+    uint64_t turn = place / (PARTITIONS * BATCH), in_turn = place % (PARTITIONS * BATCH);
+    if ((turn + 1) * PARTITIONS * BATCH > records)
+        return place;
+    return (turn * BATCH + in_turn % BATCH) * PARTITIONS + in_turn / BATCH;
+}
+
 static void put_row(struct client *client, uint64_t id)
 {
     struct orders_fields fields;
@@ -67,7 +77,8 @@ static void put_row(struct client *client, uint64_t id)
     uint64_t total;
     orders_get_fields(id, &fields);
     memcpy(&total, &fields.total, sizeof total);
-    int source_size = snprintf(source, sizeof source, "orders/%d/%llu", (int)(id % 6), (unsigned long long)(id / 6));
+    int source_size = snprintf(source, sizeof source, "orders/%d/%llu", (int)(id % PARTITIONS),
+                               (unsigned long long)(id / PARTITIONS));
     put_number(client, 4, 2);
     put_text(client, fields.id, ORDER_ID_SIZE);
     put_text(client, fields.tier, strlen(fields.tier));
@@ -78,12 +89,12 @@ static void put_row(struct client *client, uint64_t id)
         send_chunk(client);
 }
 
-static void copy(struct client *client, const char *sql, uint64_t from, uint64_t to)
+static void copy(struct client *client, const char *sql, uint64_t from, uint64_t to, uint64_t records)
 {
     run(client, sql, PGRES_COPY_IN);
     put(client, COPY_SIGNATURE, 19);
-    for (uint64_t id = from; id < to; id++)
-        put_row(client, id);
+    for (uint64_t place = from; place < to; place++)
+        put_row(client, id_at(place, records));
     put_number(client, 0xffff, 2);
     send_chunk(client);
     if (PQputCopyEnd(client->connection, NULL) != 1)
@@ -118,7 +129,7 @@ int main(int argc, char **argv)
             PGRES_COMMAND_OK);
     for (uint64_t from = 0; from < records; from += flush) {
         run(&client, "BEGIN", PGRES_COMMAND_OK);
-        copy(&client, into, from, from + flush < records ? from + flush : records);
+        copy(&client, into, from, from + flush < records ? from + flush : records, records);
         if (upsert)
             run(&client, merge, PGRES_COMMAND_OK);
         run(&client, "COMMIT", PGRES_COMMAND_OK);

@@ -3,8 +3,10 @@
  *
  *   read_topic ends BROKERS TOPIC              partition, first offset, end offset
  *   read_topic offsets BROKERS TOPIC GROUP     partition, end offset, committed offset (-1: none), lag
+ *   read_topic count BROKERS TOPIC             how many records there are, without those of aborted transactions
  *   read_topic dump BROKERS TOPIC              partition, offset, key, name=value of each header, value
  */
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -72,15 +74,30 @@ static void print_record(const rd_kafka_message_t *message, void *arg)
     putchar('\n');
 }
 
+static void count_record(const rd_kafka_message_t *message, void *arg)
+{
+    (void)message;
+    (*(uint64_t *)arg)++;
+}
+
+static void print_count(const char *brokers, const char *topic)
+{
+    uint64_t count = 0;
+    kafka_read_topic(brokers, topic, count_record, &count);
+    printf("%llu\n", (unsigned long long)count);
+}
+
 int main(int argc, char **argv)
 {
     if (argc == 4 && strcmp(argv[1], "ends") == 0)
         print_ends(argv[2], argv[3]);
     else if (argc == 5 && strcmp(argv[1], "offsets") == 0)
         print_offsets(argv[2], argv[3], argv[4]);
+    else if (argc == 4 && strcmp(argv[1], "count") == 0)
+        print_count(argv[2], argv[3]);
     else if (argc == 4 && strcmp(argv[1], "dump") == 0)
         kafka_read_topic(argv[2], argv[3], print_record, NULL);
     else
-        kafka_die("usage: read_topic ends|dump BROKERS TOPIC, or read_topic offsets BROKERS TOPIC GROUP");
+        kafka_die("usage: read_topic ends|count|dump BROKERS TOPIC, or read_topic offsets BROKERS TOPIC GROUP");
     return 0;
 }
