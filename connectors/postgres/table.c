@@ -388,8 +388,10 @@ static enum status fit(const struct look *look)
 {
     struct postgres_table *table = look->table;
     table->targets = arena_alloc(&table->arena, look->config->columns.count * sizeof *table->targets);
+    if (table->targets == NULL)
+        return no_memory(look);
     /* Its form first: what changes in between is seen then. */
-    enum status status = table->targets != NULL ? read_form(look) : no_memory(look);
+    enum status status = read_form(look);
     if (status == STATUS_OK)
         status = read_columns(look);
     if (status == STATUS_OK && look->config->mode == POSTGRES_UPSERT)
