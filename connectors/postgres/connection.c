@@ -33,6 +33,10 @@ enum status postgres_connection_init(struct postgres_connection *connection, con
 void postgres_connection_fini(struct postgres_connection *connection)
 {
     postgres_disconnect(connection);
+    /* Not before: to whoever has batches in hand, a place lost to another worker might never come back. */
+    if (connection->slot)
+        postgres_slots_release(connection->slots);
+    connection->slot = false;
     postgres_slots_unref(connection->slots);
     if (connection->wake_fd >= 0)
         (void)close(connection->wake_fd);
@@ -49,9 +53,6 @@ void postgres_disconnect(struct postgres_connection *connection)
     }
     connection->pg = NULL;
     connection->running = false;
-    if (connection->slot)
-        postgres_slots_release(connection->slots);
-    connection->slot = false;
 }
 
 /* -- errors -- */

@@ -192,7 +192,7 @@ static bool make_arrays(struct postgres_transfer *transfer, int *ret_sizes, cons
     uint8_t *outs[table->count];
     measure(rows, table->count, ret_sizes, nulls);
     size_t total = rows->tuples.size + (size_t)table->count * ARRAY_HEAD;
-    postgres_buffer_reset(&transfer->arrays, SIZE_MAX);
+    postgres_buffer_reset(&transfer->arrays, 2 * rows->most);
     uint8_t *at = postgres_buffer_room(&transfer->arrays, total);
     if (at == NULL)
         return false;
