@@ -284,6 +284,7 @@ static void kafka_close(void *arg)
     kafka_transaction_close(store);
     kafka_store_close_producer(store);
     kafka_suspects_forget(store);
+    kafka_cleanse_forget(store);
     while (store->idle != NULL) {
         struct kafka_handed *handed = store->idle;
         store->idle = handed->next;

@@ -6,6 +6,7 @@
  *   store_send.c         a record -> a message in librdkafka's queue
  *   store_transaction.c  exactly once: transactions, with the group's offsets in them
  *   store_suspects.c     exactly once: finding the records that the broker refuses
+ *   store_cleanse.c      exactly once: what a transaction of an earlier producer may have left
  *   store_config.c       what stands under `kafka:`
  *
  * One thread at a time calls all of it; the delivery reports come in that thread too, when it polls.
@@ -93,7 +94,9 @@ struct kafka_store {
     char *transactional_id; /* of our own */
     bool ready;             /* librdkafka may begin transactions */
     enum kafka_transaction transaction;
-    int64_t begun; /* when */
+    int64_t begun;                    /* when */
+    struct kafka_store_topic *soiled; /* names: a transaction may have left records without a marker there */
+    struct kafka_handed nobody;       /* of messages that belong to no batch */
     struct kafka_handed
         *suspects;   /* of these the broker refused some, alone or together; in the order in which they come again */
     bool deferred;   /* suspects are being tried: what is handed over is sent only after that */
@@ -171,6 +174,14 @@ enum status kafka_transaction_flush(struct kafka_store *store, struct error *err
 /* Did it fail, so that it must be aborted? Then the text says why. */
 bool kafka_transaction_failed(struct kafka_store *store, struct error *error) WARN_UNUSED;
 void kafka_transaction_close(struct kafka_store *store);
+
+/* -- store_cleanse.c -- */
+
+/* The topic may have records of a transaction that we did not end. False: out of memory. */
+bool kafka_cleanse_note(struct kafka_store *store, const char *name) WARN_UNUSED;
+/* Makes sure that none of them will ever be seen. Between transactions. On failure the producer is to be replaced. */
+enum status kafka_cleanse(struct kafka_store *store, struct error *error) WARN_UNUSED;
+void kafka_cleanse_forget(struct kafka_store *store);
 
 /* -- store_suspects.c -- */
 

@@ -73,6 +73,11 @@ void kafka_store_close_producer(struct kafka_store *store)
     if (store->client.rk != NULL)
         (void)rd_kafka_purge(store->client.rk,
                              RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT | RD_KAFKA_PURGE_F_NON_BLOCKING);
+    for (const struct kafka_store_topic *topic = store->topics; topic != NULL; topic = topic->next) {
+        /* Out of memory: as without. */
+        if (store->transaction != KAFKA_TRANSACTION_NONE)
+            (void)!kafka_cleanse_note(store, topic->name);
+    }
     kafka_store_forget_topics(store);
     (void)kafka_client_close(&store->client, CLOSE_PATIENCE);
     kafka_store_forget_handed(store);

@@ -21,6 +21,7 @@
  */
 #include <inttypes.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,13 +44,15 @@ enum { STEP_MS = 200, OFFSETS_MS = 5000 };
 
 const struct kafka_setting kafka_transaction_defaults[] = {
     {"partitioner", "murmur2_random"},
-    {"transaction.timeout.ms", "10000"}, /* message.timeout.ms follows it */
+    /* A restart of a single broker takes less; readers wait as long for what a crash left open. message.timeout.ms follows it. */
+    {"transaction.timeout.ms", "30000"},
     {NULL, NULL},
 };
 
 /* -- the name -- */
 
 static uint64_t process_number;
+static _Atomic bool process_began;
 static pthread_once_t process_once = PTHREAD_ONCE_INIT;
 
 static void number_process(void)
@@ -74,6 +77,11 @@ enum status kafka_transaction_init(struct kafka_store *store, const struct conne
     }
     store->exactly_once = true;
     store->source = env->source;
+    /* Somebody of this name was there before, and may have died. */
+    const char *topic = kafka_store_constant_topic(store->config);
+    bool before = atomic_exchange(&process_began, true) || source->instance != NULL;
+    if (before && topic != NULL && !kafka_cleanse_note(store, topic))
+        return error_set(error, ERROR_TRANSIENT, "out of memory");
     return STATUS_OK;
 }
 
@@ -114,7 +122,12 @@ enum status kafka_transaction_start(struct kafka_store *store, struct error *err
         if (why != NULL && !may_ask_again(store, why, until))
             return cannot_start(store, why, error);
     }
-    return STATUS_OK;
+    enum status status = kafka_cleanse(store, error);
+    if (status != STATUS_FAILED)
+        return status;
+    store->why = *error;
+    status = kafka_store_begin_anew(store, error);
+    return status != STATUS_OK ? status : error_set(error, store->why.class, "%s", store->why.text);
 }
 
 enum status kafka_transaction_begin(struct kafka_store *store, enum kafka_transaction kind, struct error *error)

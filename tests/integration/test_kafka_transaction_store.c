@@ -267,7 +267,7 @@ static void offsets_in_a_transaction_that_nobody_ends_are_waited_for(void **stat
     struct kafka_running running;
     make_topics("eos-unstable");
     copied_send("eos-unstable", 1, 0, 10);
-    fixture_init(&fixture, "eos-unstable", "", "");
+    fixture_init(&fixture, "eos-unstable", "", "properties: {transaction.timeout.ms: 10000}\n");
     struct batch *batch = one(&fixture, "lost");
     assert_int_equal(store_write(&fixture, batch), STATUS_OK);
     const struct offset_move move = {.topic = "eos-unstable", .partition = 0, .from = -1, .to = 5};

@@ -118,10 +118,10 @@ static enum status move_and_flush(struct fixture *fixture)
     return status != STATUS_OK ? status : flush(fixture);
 }
 
+/* But for the empty one in a transaction that covers what a predecessor may have left. */
 static void count_message(const rd_kafka_message_t *message, void *arg)
 {
-    (void)message;
-    ++*(int *)arg;
+    *(int *)arg += message->len > 0;
 }
 
 /* Also those of aborted transactions: the mock cluster shows them. */
