@@ -33,13 +33,14 @@ void case_trouble(struct subject *subject)
 
 static void store_over_a_kill(struct subject *subject, uint64_t twice)
 {
-    enum { BATCHES = 20, SIZE = 200 };
-    subject_start(subject);
-    for (int i = 0; i < BATCHES / 2; i++)
+    enum { BATCHES = 50, SIZE = 200, BEFORE = 40 };
+    subject_set_up(subject);
+    for (int i = 0; i < BEFORE; i++)
         subject_push(subject, i * SIZE, SIZE);
+    storage_start(&subject->storage);
     assert_true(storage_wait_settled(&subject->storage, SIZE));
     subject->store->server->kill();
-    for (int i = BATCHES / 2; i < BATCHES; i++)
+    for (int i = BEFORE; i < BATCHES; i++)
         subject_push(subject, i * SIZE, SIZE);
     assert_true(storage_wait_ready(&subject->storage, false));
     subject->store->server->start();

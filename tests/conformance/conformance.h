@@ -128,6 +128,7 @@ struct conformance_store {
 /* What a case asks of its subject's config. */
 struct wishes {
     bool patient; /* nothing of the store's own limits how long a call waits: only its context does */
+    bool bare;    /* nothing was made for it before */
     bool on_disk; /* the target is on the small disk */
     bool exactly_once;
 };
@@ -219,6 +220,8 @@ enum status calling_join(struct calling *calling);
 /* -- letting the framework call it (framed.c) -- */
 
 void subject_start(struct subject *subject);
+/* All of it but storage_start: what is pushed before that is there at once. */
+void subject_set_up(struct subject *subject);
 void subject_push(struct subject *subject, int64_t from, unsigned count);
 void subject_push_batch(struct subject *subject, struct batch *batch);
 /* Waits until all is stored; the store ends well. */

@@ -26,7 +26,7 @@ static void keep_offsets(struct subject *subject)
     ledger_set_stored(storage->partition, start.offset);
 }
 
-void subject_start(struct subject *subject)
+void subject_set_up(struct subject *subject)
 {
     struct storage *storage = &subject->storage;
     storage_init(storage);
@@ -39,7 +39,12 @@ void subject_start(struct subject *subject)
     storage->config.flush_interval = 50 * CLOCK_MS;
     storage->config.backoff_least = 20 * CLOCK_MS;
     storage->config.backoff_most = 200 * CLOCK_MS;
-    storage_start(storage);
+}
+
+void subject_start(struct subject *subject)
+{
+    subject_set_up(subject);
+    storage_start(&subject->storage);
 }
 
 void subject_push_batch(struct subject *subject, struct batch *batch)

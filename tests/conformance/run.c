@@ -27,10 +27,10 @@ static const struct conformance_case_type {
     enum needs needs;
     struct wishes wishes;
 } cases[CASES] = {
-    [CASE_CONNECTS] = {"it_connects_and_says_when_it_can_not", case_connects},
+    [CASE_CONNECTS] = {"it_connects_and_says_when_it_can_not", case_connects, NEEDS_NOTHING, {.bare = true}},
     [CASE_MISTAKES] = {"a_bad_config_is_refused_with_its_position", case_mistakes},
-    [CASE_UNFIT] = {"a_target_that_can_not_take_the_records_is_refused", case_unfit, NEEDS_UNFIT},
-    [CASE_PROBE] = {"a_look_at_the_target_changes_nothing", case_probe},
+    [CASE_UNFIT] = {"a_target_that_can_not_take_the_records_is_refused", case_unfit, NEEDS_UNFIT, {.bare = true}},
+    [CASE_PROBE] = {"a_look_at_the_target_changes_nothing", case_probe, NEEDS_NOTHING, {.bare = true}},
     [CASE_BATCH] = {"a_batch_is_stored_record_by_record_as_answered", case_batch},
     [CASE_BAD_ROWS] = {"bad_rows_are_dead_lettered_and_no_others", case_bad_rows, NEEDS_BAD_ROWS},
     [CASE_TROUBLE] = {"trouble_that_passes_is_retried", case_trouble, NEEDS_TROUBLE},

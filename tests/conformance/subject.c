@@ -48,7 +48,8 @@ void subject_init(struct subject *subject, const struct conformance_store *store
     static unsigned number;
     char yaml[YAML_ROOM];
     *subject = (struct subject){.store = store, .wishes = wishes};
-    snprintf(subject->name, sizeof subject->name, "conf_%d_%u", (int)getpid(), ++number);
+    /* Not met again in a server that lives longer than this process, whose number may come back. */
+    snprintf(subject->name, sizeof subject->name, "conf_%llx_%u", (unsigned long long)clock_wall_ms(), ++number);
     if (store->server != NULL) {
         /* A case that failed may have left it dead. */
         store->server->start();
