@@ -22,11 +22,12 @@ bool kafka_cleanse_note(struct kafka_store *store, const char *name)
         topic = topic->next;
     if (topic != NULL)
         return true;
-    topic = malloc(sizeof *topic + strlen(name) + 1);
+    size_t size = strlen(name) + 1;
+    topic = malloc(sizeof *topic + size);
     if (topic == NULL)
         return false;
     topic->rkt = NULL;
-    strcpy(topic->name, name);
+    memcpy(topic->name, name, size);
     topic->next = store->soiled;
     store->soiled = topic;
     return true;

@@ -224,7 +224,8 @@ static void kill_and_run_again(const char *name, const char *more, int kills)
     snprintf(yaml, sizeof yaml,
              "service: %s\ndelivery: exactly_once\nmemory: 64MiB\n"
              "source:\n  kafka: {brokers: \"%s\", group: %s, topics: [%s], start: earliest%s}\n"
-             "stages:\n  - store:\n      kafka: {topic: %s.copy, properties: {transaction.timeout.ms: 10000}}\n      flush: {every: 100ms}\n",
+             "stages:\n  - store:\n      kafka: {topic: %s.copy, properties: {transaction.timeout.ms: 10000}}\n      "
+             "flush: {every: 100ms}\n",
              name, scene_broker, name, name, more, name);
     process_file(&process, "weir.yaml", "%s", yaml);
     for (int i = 0; i < kills; i++) {
