@@ -63,23 +63,32 @@ static enum status no_memory(const struct look *look)
 /* What a person looks for first: a table of that name in another schema, or of a name that is near. */
 static enum status missing_table(const struct look *look)
 {
+    enum { MOST = 1000 };
+    static const char sql[] =
+        "SELECT c.relname, n.nspname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN "
+        "('r', 'p', 'f') AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema' "
+        "ORDER BY n.nspname <> $1, 1, 2 LIMIT 1000";
     PGresult *result;
-    const char *dot = strchr(look->config->table, '.');
-    const char *name = dot != NULL ? dot + 1 : look->config->table;
-    enum status status = query(
-        look,
-        "SELECT n.nspname || '.' || c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
-        "WHERE c.relkind IN ('r', 'p', 'f') AND lower(c.relname) = lower($1) AND n.nspname NOT LIKE 'pg\\_%' "
-        "AND n.nspname <> 'information_schema' ORDER BY 1 LIMIT 1",
-        name, NULL, &result);
+    const char *names[MOST + 1], *near = NULL, *dot = strchr(look->config->table, '.');
+    char schema[128] = "public", hint[160] = "";
+    if (dot != NULL)
+        snprintf(schema, sizeof schema, "%.*s", (int)(dot - look->config->table), look->config->table);
+    enum status status = query(look, sql, schema, NULL, &result);
+    int count = status == STATUS_OK ? PQntuples(result) : 0;
+    for (int i = 0; i < count; i++)
+        names[i] = PQgetvalue(result, i, 0);
+    names[count] = NULL;
+    near = config_nearest(dot != NULL ? dot + 1 : look->config->table, names);
+    for (int i = 0; i < count && near != NULL && hint[0] == '\0'; i++) {
+        if (names[i] == near)
+            snprintf(hint, sizeof hint, "; did you mean \"%s.%s\"?", PQgetvalue(result, i, 1), near);
+    }
     if (status == STATUS_OK)
         status = error_set(look->error, ERROR_FATAL,
-                           "postgres.table (line %u): PostgreSQL at %s has no table \"%s\"%s%s%s; make it, or set "
+                           "postgres.table (line %u): PostgreSQL at %s has no table \"%s\"%s; make it, or set "
                            "`create: true`",
                            look->config->head.node != NULL ? look->config->head.node->line : 0,
-                           look->connection->server, look->config->table,
-                           PQntuples(result) > 0 ? "; did you mean \"" : "",
-                           PQntuples(result) > 0 ? PQgetvalue(result, 0, 0) : "", PQntuples(result) > 0 ? "\"?" : "");
+                           look->connection->server, look->config->table, hint);
     PQclear(result);
     return status;
 }

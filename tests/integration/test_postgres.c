@@ -217,6 +217,7 @@ static void a_table_that_does_not_fit_is_refused_with_the_place(void **state)
     refused("create table orders (id bigint)", POSTGRES_APPEND, ERROR_FATAL,
             "columns.name (line 1): table \"t.orders\" has no column \"name\"");
     refused("select 1", POSTGRES_APPEND, ERROR_FATAL, "has no table \"t.orders\"");
+    refused("create table oders (id bigint)", POSTGRES_APPEND, ERROR_FATAL, "did you mean \"t.oders\"");
     refused("create table \"Orders\" (id bigint)", POSTGRES_APPEND, ERROR_FATAL, "did you mean \"t.Orders\"");
     refused("create table orders (id bigint, name text)", POSTGRES_UPSERT, ERROR_FATAL,
             "no PRIMARY KEY or UNIQUE index on just {\"id\"}");
