@@ -8,7 +8,7 @@
 
 #include "tests/conformance/conformance.h"
 
-static int64_t read_offset(struct subject *subject, const char *topic, int32_t partition)
+int64_t conformance_offset(struct subject *subject, const char *topic, int32_t partition)
 {
     struct stored *stored = &subject->stored;
     if (stored->type->offsets->read == NULL)
@@ -60,18 +60,18 @@ static void must_store(struct subject *subject, int64_t first, int64_t from, int
 
 void case_offsets_read(struct subject *subject)
 {
-    assert_int_equal(read_offset(subject, CONFORMANCE_TOPIC, 0), -1);
+    assert_int_equal(conformance_offset(subject, CONFORMANCE_TOPIC, 0), -1);
     must_store(subject, 0, -1, 100);
     /* Also while it is open, and by whoever comes later. */
-    assert_int_equal(read_offset(subject, CONFORMANCE_TOPIC, 0), 100);
+    assert_int_equal(conformance_offset(subject, CONFORMANCE_TOPIC, 0), 100);
     must_store(subject, 100, 100, 250);
     stored_close(&subject->stored);
-    assert_int_equal(read_offset(subject, CONFORMANCE_TOPIC, 0), 250);
-    assert_int_equal(read_offset(subject, CONFORMANCE_TOPIC, 1), -1);
-    assert_int_equal(read_offset(subject, CONFORMANCE_OTHER_TOPIC, 0), -1);
+    assert_int_equal(conformance_offset(subject, CONFORMANCE_TOPIC, 0), 250);
+    assert_int_equal(conformance_offset(subject, CONFORMANCE_TOPIC, 1), -1);
+    assert_int_equal(conformance_offset(subject, CONFORMANCE_OTHER_TOPIC, 0), -1);
     if (subject->stored.type->offsets->read != NULL) {
         subject->stored.env.service = "another";
-        assert_int_equal(read_offset(subject, CONFORMANCE_TOPIC, 0), -1);
+        assert_int_equal(conformance_offset(subject, CONFORMANCE_TOPIC, 0), -1);
         subject->stored.env.service = subject->name;
     }
     subject_assert_stored(subject, 250, 0);
@@ -92,11 +92,11 @@ void case_offsets_move(struct subject *subject)
                      STATUS_OK);
     /* Nothing of it is there before the flush. (A group's offset in a transaction is waited for by whoever asks.) */
     if (stored->type->offsets->read != NULL)
-        assert_int_equal(read_offset(subject, CONFORMANCE_TOPIC, 0), -1);
+        assert_int_equal(conformance_offset(subject, CONFORMANCE_TOPIC, 0), -1);
     assert_int_equal(stored_flush(stored), STATUS_OK);
     batch_free(batch);
     for (int i = 0; i < MOVES; i++)
-        assert_int_equal(read_offset(subject, moves[i].topic, moves[i].partition), moves[i].to);
+        assert_int_equal(conformance_offset(subject, moves[i].topic, moves[i].partition), moves[i].to);
     subject_assert_stored(subject, 50, 0);
 }
 
@@ -107,10 +107,10 @@ void case_offsets_alone(struct subject *subject)
     void *store = subject->stored.store;
     assert_int_equal(move_to(subject, store, -1, 10), STATUS_OK);
     assert_int_equal(flush(subject, store), STATUS_OK);
-    assert_int_equal(read_offset(subject, CONFORMANCE_TOPIC, 0), 10);
+    assert_int_equal(conformance_offset(subject, CONFORMANCE_TOPIC, 0), 10);
     assert_int_equal(move_to(subject, store, 10, 20), STATUS_OK);
     assert_int_equal(flush(subject, store), STATUS_OK);
-    assert_int_equal(read_offset(subject, CONFORMANCE_TOPIC, 0), 20);
+    assert_int_equal(conformance_offset(subject, CONFORMANCE_TOPIC, 0), 20);
     assert_int_equal(subject_rows(subject), 0);
 }
 
@@ -131,7 +131,7 @@ void case_offsets_zombie(struct subject *subject)
     assert_int_equal(status, STATUS_FAILED);
     assert_int_equal(stored->error.class, ERROR_RESTART);
     stored->type->close(zombie);
-    assert_int_equal(read_offset(subject, CONFORMANCE_TOPIC, 0), 200);
+    assert_int_equal(conformance_offset(subject, CONFORMANCE_TOPIC, 0), 200);
     must_store(subject, 200, 200, 300);
     subject_assert_stored(subject, 300, 0);
 }
@@ -146,7 +146,7 @@ void case_offsets_already(struct subject *subject)
     stored_close(&subject->stored);
     must_store(subject, 100, 100, 200);
     must_store(subject, 200, 200, 300);
-    assert_int_equal(read_offset(subject, CONFORMANCE_TOPIC, 0), 300);
+    assert_int_equal(conformance_offset(subject, CONFORMANCE_TOPIC, 0), 300);
     subject_assert_stored(subject, 300, 0);
 }
 
@@ -164,7 +164,7 @@ void case_offsets_discard(struct subject *subject)
     assert_int_equal(move_to(subject, stored->store, 100, 2000), STATUS_OK);
     stored->type->offsets->discard(stored->store);
     assert_int_equal(stored_flush(stored), STATUS_OK);
-    assert_int_equal(read_offset(subject, CONFORMANCE_TOPIC, 0), 100);
+    assert_int_equal(conformance_offset(subject, CONFORMANCE_TOPIC, 0), 100);
     must_store(subject, 100, 100, 200);
     batch_free(batch);
     subject_assert_stored(subject, 200, 0);
@@ -178,12 +178,12 @@ void case_offsets_crash(struct subject *subject)
     struct batch *batch = conformance_batch(&stored->records, 100, 1000);
     assert_int_equal(stored_write(stored, batch), STATUS_OK);
     stored_close(stored);
-    assert_int_equal(read_offset(subject, CONFORMANCE_TOPIC, 0), 100);
+    assert_int_equal(conformance_offset(subject, CONFORMANCE_TOPIC, 0), 100);
     subject_must_open(subject);
     assert_int_equal(stored_write(stored, batch), STATUS_OK);
     assert_int_equal(move_to(subject, stored->store, 100, 1100), STATUS_OK);
     stored_close(stored);
-    assert_int_equal(read_offset(subject, CONFORMANCE_TOPIC, 0), 100);
+    assert_int_equal(conformance_offset(subject, CONFORMANCE_TOPIC, 0), 100);
     batch_free(batch);
     subject_assert_stored(subject, 100, 0);
     must_store(subject, 100, 100, 200);
@@ -196,7 +196,7 @@ void case_offsets_process_killed(struct subject *subject)
     int64_t durable = 0, end = 0;
     for (unsigned round = 0; round < ROUNDS; round++) {
         durable = end + (int64_t)subject_store_until_killed(subject, 0, SIZE, 1 + 2 * round) * SIZE;
-        end = read_offset(subject, CONFORMANCE_TOPIC, 0);
+        end = conformance_offset(subject, CONFORMANCE_TOPIC, 0);
         assert_true(end == durable || end == durable + SIZE);
     }
     must_store(subject, end, end, end + 10);

@@ -117,6 +117,8 @@ struct conformance_store {
     const struct conformance_mark *commit_mark, *offsets_commit_mark;
     /* Where the offsets are, when the type has no `read`; -1: nowhere. */
     int64_t (*read_offset)(struct subject *subject, const char *topic, int32_t partition);
+    /* Does a server that is killed forget what it has committed? Then the cases of exactly-once delivery only take the line away for a while. */
+    bool forgetful_server;
     /* Is what was handed over since the last flush durable all together or not at all? If not, some of it may be there though the flush failed. */
     bool atomic;
     /* Why whole groups of cases cannot be made, where `server`, `hang` (and no server) or the type's `offsets` are NULL. */
@@ -226,6 +228,10 @@ void subject_push(struct subject *subject, int64_t from, unsigned count);
 void subject_push_batch(struct subject *subject, struct batch *batch);
 /* Waits until all is stored; the store ends well. */
 void subject_finish(struct subject *subject);
+/* The same for the records 0 to records - 1 with exactly-once delivery: also when the store asks for all to be built anew (ERROR_RESTART), as often as it is sensible. */
+void subject_finish_exactly(struct subject *subject, int64_t records);
+/* Where the store stands, -1: nowhere. */
+int64_t conformance_offset(struct subject *subject, const char *topic, int32_t partition);
 /* Ends it wherever it is. */
 void subject_abort(struct subject *subject);
 int64_t subject_retries(struct subject *subject);

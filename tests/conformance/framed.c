@@ -19,7 +19,7 @@ static void keep_offsets(struct subject *subject)
     storage->config.exactly_once = true;
     storage->config.ledger = storage->ledger;
     if (stored->type->offsets->read == NULL)
-        return;
+        return; /* the source starts where it is, and moves from there */
     if (stored->type->offsets->read(parsed_config(stored->parsed), &stored->env, &start, 1, storage->context, &error) !=
         STATUS_OK)
         fail_msg("read: %s", error.text);
@@ -66,6 +66,11 @@ void subject_finish(struct subject *subject)
     storage_fini(&subject->storage);
 }
 
+struct waiting {
+    struct subject *subject;
+    uint64_t records;
+};
+
 void subject_abort(struct subject *subject)
 {
     struct storage *storage = &subject->storage;
@@ -76,6 +81,49 @@ void subject_abort(struct subject *subject)
         fail_msg("it failed when it was cancelled: %s", error.text);
     ledger_revoke(storage->partition);
     storage_fini(storage);
+}
+
+static bool has_failed(const struct subject *subject)
+{
+    return context_status(group_context(subject->storage.group)) != STATUS_OK;
+}
+
+static bool is_done_or_failed(void *arg)
+{
+    const struct waiting *waiting = arg;
+    return has_failed(waiting->subject) || storage_counts(&waiting->subject->storage).stored >= waiting->records;
+}
+
+/* What the supervisor does after ERROR_RESTART: all anew, from the offset that the store has. */
+static void begin_anew(struct subject *subject, int64_t records)
+{
+    struct storage *storage = &subject->storage;
+    struct error error = storage_fail(storage);
+    if (error.class != ERROR_RESTART)
+        fail_msg("%s: %s", error_class_name(error.class), error.text);
+    print_message("built anew: %s\n", error.text);
+    ledger_revoke(storage->partition);
+    storage_fini(storage);
+    subject_set_up(subject);
+    int64_t from = conformance_offset(subject, CONFORMANCE_TOPIC, 0);
+    for (from = from < 0 ? 0 : from; from < records; from += FLUSH_RECORDS)
+        subject_push(subject, from, records - from < FLUSH_RECORDS ? (unsigned)(records - from) : FLUSH_RECORDS);
+    storage_start(storage);
+}
+
+void subject_finish_exactly(struct subject *subject, int64_t records)
+{
+    int64_t first = 0;
+    for (int tries = 0;; tries++) {
+        struct waiting waiting = {subject, (uint64_t)(records - first)};
+        assert_true(eventually(is_done_or_failed, &waiting));
+        if (!has_failed(subject))
+            break;
+        assert_true(tries < 5);
+        begin_anew(subject, records);
+        first = records - (int64_t)storage_counts(&subject->storage).issued;
+    }
+    subject_finish(subject);
 }
 
 int64_t subject_retries(struct subject *subject)
