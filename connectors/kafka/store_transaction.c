@@ -136,6 +136,7 @@ enum status kafka_transaction_begin(struct kafka_store *store, enum kafka_transa
     if (why == NULL) {
         store->transaction = kind;
         store->begun = clock_now();
+        store->reached = false;
         return STATUS_OK;
     }
     enum status status = error_set(error, ERROR_TRANSIENT, "could not begin a transaction: %s",
@@ -344,6 +345,6 @@ void kafka_transaction_close(struct kafka_store *store)
 const struct store_offsets kafka_transaction_offsets = {
     .move = kafka_move,
     .discard = kafka_discard,
-    /* Readers wait so long. An end of a transaction costs some milliseconds: at 100 ms no throughput is lost. */
-    .flush_interval = 200 * CLOCK_MS,
+    /* Readers wait so long. An end of a transaction takes some 10 to 30 ms in which nothing is sent: at 200 ms a tenth of the throughput is lost, at 400 ms a twentieth. */
+    .flush_interval = 400 * CLOCK_MS,
 };

@@ -12,6 +12,9 @@
 #include "processor/log.h"
 
 #define ROLLBACK_PATIENCE CLOCK_SECOND
+/* A server with nothing to do gets what is there from so many rows on, and while it works on them more are collected: so it rarely waits for us, and statements are large when it
+ * is slow. An upsert of few rows costs it more a row (see UNNEST_ROWS). */
+enum { EARLY_APPEND_ROWS = 1000, EARLY_UPSERT_ROWS = 4000 };
 
 /* -- the transaction -- */
 
@@ -137,6 +140,9 @@ static enum status write_rows(struct postgres_store *store, struct batch *batch,
         if (status != STATUS_OK)
             break;
     }
+    uint32_t early = store->transfer.upsert ? EARLY_UPSERT_ROWS : EARLY_APPEND_ROWS;
+    if (status == STATUS_OK && store->rows.count >= early && postgres_is_idle(&store->transfer))
+        status = postgres_store_submit(store, context, error);
     postgres_rows_rest(&store->rows);
     return status;
 }

@@ -39,6 +39,15 @@ static void note(struct postgres_failure *failure, const PGresult *result)
     failure->line = line_of(PQresultErrorField(result, PG_DIAG_CONTEXT));
 }
 
+bool postgres_is_idle(const struct postgres_transfer *transfer)
+{
+    const struct postgres_connection *connection = transfer->connection;
+    if (connection->pg == NULL || !connection->running)
+        return true;
+    /* That the connection is lost shows when the answer is fetched. */
+    return PQconsumeInput(connection->pg) == 0 || PQisBusy(connection->pg) == 0;
+}
+
 enum status postgres_settle(struct postgres_transfer *transfer, struct context *context, struct error *error)
 {
     struct postgres_connection *connection = transfer->connection;

@@ -26,6 +26,8 @@ struct postgres_transfer {
 /* prefix: statements before it, each with its semicolon, or "". Nothing may run. STATUS_FAILED with ERROR_RECORD: see failure. */
 enum status postgres_transfer(struct postgres_transfer *transfer, const char *prefix, struct context *context,
                               struct error *error);
+/* Has the server answered what was sent, as far as is known without waiting? */
+bool postgres_is_idle(const struct postgres_transfer *transfer);
 /* Waits for the answer of what was sent. STATUS_OK when nothing runs. */
 enum status postgres_settle(struct postgres_transfer *transfer, struct context *context, struct error *error);
 

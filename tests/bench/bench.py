@@ -28,15 +28,16 @@ PARTITIONS = 6
 RSS_GOAL = 96 * 1024 * 1024
 # CPU us per record; floor: none.
 GOALS = {"file": 1.5, "sqlite": 1.8, "kafka": 2.5}
-STORES = {"file": "NDJSON, zstd level 1", "sqlite": "SQLite, append", "kafka": "Kafka topic, lz4", "postgres": "PostgreSQL, append",
-          "upsert": "PostgreSQL, upsert"}
+# What is run: STORE[@MEMORY][+once]. Exactly once is compared with at least once in the same memory.
+STORES = {"file": "NDJSON, zstd level 1", "sqlite": "SQLite, append", "kafka": "Kafka topic, lz4", "kafka@256MiB": "Kafka topic, lz4, 256 MiB",
+          "postgres": "PostgreSQL, append", "upsert": "PostgreSQL, upsert"}
 NAMES = {"floor": "floor: a consumer that counts", "postgres-ceiling": "ceiling: a bare COPY", "upsert-ceiling": "ceiling: a bare upsert", **STORES,
-         **{f"{store}+once": f"{name}, once" for store, name in STORES.items()}}
+         **{f"{store}+once": f"{name}, once" for store, name in STORES.items() if store != "kafka"}}
 # Records/s of weir to those of the bare client on the same server; of exactly once to at least once.
 CEILING_GOAL, ONCE_GOAL = 0.85, 0.9
 # Of the bare client: what weir hands over between two flushes by default.
 FLUSH = 16384
-# The stores that a goal in memory is set for show that they need no more; the others, and all with exactly once, have what weir takes by itself.
+# Those with a goal in memory show that they need no more, the others have what weir takes by itself.
 MEMORY = {"file": "24MiB", "sqlite": "24MiB", "kafka": "24MiB"}
 POSTGRES = os.environ.get("BENCH_POSTGRES")
 # Names of topics and groups that no other run on the same broker has.
@@ -109,17 +110,18 @@ def stored_in(kind, out):
 
 
 def run_weir(name, number):
-    kind, _, once = name.partition("+")
+    store, _, once = name.partition("+")
+    kind, _, memory = store.partition("@")
     out = os.path.join(SCRATCH, "out")
     os.makedirs(out)
     if kind in ("postgres", "upsert"):
         make_table()
     if kind == "kafka":
-        out = f"{RUN}-out{once}-{number}"
+        out = f"{RUN}-out-{memory}{once}-{number}"
         produce("--topic", out, "--records", "0", stdout=subprocess.DEVNULL)
     receipt = os.path.join(SCRATCH, "receipt.json")
-    environment = dict(os.environ, BENCH_BROKER=BROKER, BENCH_GROUP=f"{RUN}-{name}-{number}", BENCH_TOPIC=RUN,
-                       BENCH_DIR=SCRATCH, BENCH_OUT=out, BENCH_MEMORY=os.environ.get("MEMORY", MEMORY.get(name, "256MiB")),
+    environment = dict(os.environ, BENCH_BROKER=BROKER, BENCH_GROUP=f"{RUN}-{kind}-{memory}{once}-{number}", BENCH_TOPIC=RUN,
+                       BENCH_DIR=SCRATCH, BENCH_OUT=out, BENCH_MEMORY=memory or os.environ.get("MEMORY", MEMORY.get(kind, "256MiB")),
                        BENCH_DELIVERY="exactly_once" if once else "at_least_once")
     result = measure([WEIR, "run", f"{HERE}/{kind}.yaml", "--exit-at-end", "--quiet", "--receipt", receipt], env=environment)
     with open(receipt, encoding="utf-8") as file:
