@@ -14,8 +14,8 @@ enum { TEXT = 25 };
 /* -- the table -- */
 
 /* Looked for first: who may only write needs no right to make tables. */
-enum status postgres_offsets_prepare(struct postgres_connection *connection, const struct postgres_table *table,
-                                     struct context *context, struct error *error)
+static enum status look_or_make(struct postgres_connection *connection, const struct postgres_table *table,
+                                struct context *context, struct error *error)
 {
     static const Oid types[1] = {TEXT};
     char *name = postgres_sql_offsets(table), *sql = NULL;
@@ -35,11 +35,23 @@ enum status postgres_offsets_prepare(struct postgres_connection *connection, con
         status = error_set(error, ERROR_TRANSIENT, "out of memory");
     else if (missing)
         status = postgres_run(connection, sql, NULL, "cannot make the table weir_offsets", context, NULL, error);
-    /* Somebody else made it at the same moment: seen at the next try. */
-    if (status == STATUS_FAILED && error != NULL && error->class == ERROR_RECORD)
-        error->class = ERROR_TRANSIENT;
     free(missing ? sql : NULL);
     free(name);
+    return status;
+}
+
+enum status postgres_offsets_prepare(struct postgres_connection *connection, const struct postgres_table *table,
+                                     struct context *context, struct error *error)
+{
+    struct error why = {0};
+    enum status status = look_or_make(connection, table, context, &why);
+    /* Somebody else made it at the same moment (a duplicate in the catalog): now it is there. */
+    if (status == STATUS_FAILED && why.class == ERROR_RECORD)
+        status = look_or_make(connection, table, context, &why);
+    if (status == STATUS_FAILED && why.class == ERROR_RECORD)
+        why.class = ERROR_TRANSIENT;
+    if (status == STATUS_FAILED && error != NULL)
+        *error = why;
     return status;
 }
 
