@@ -90,6 +90,7 @@ void kafka_store_on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *message, 
     (void)rk;
     handed->open--;
     store->open--;
+    store->reached |= rd_kafka_message_status(message) != RD_KAFKA_MSG_STATUS_NOT_PERSISTED;
     if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
         kafka_client_up(client);
         backoff_reset(&store->backoff);

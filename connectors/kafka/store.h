@@ -95,6 +95,7 @@ struct kafka_store {
     bool ready;             /* librdkafka may begin transactions */
     enum kafka_transaction transaction;
     int64_t begun;                    /* when */
+    bool reached;                     /* something of it may be in the topic */
     struct kafka_store_topic *soiled; /* names: a transaction may have left records without a marker there */
     struct kafka_handed nobody;       /* of messages that belong to no batch */
     struct kafka_handed

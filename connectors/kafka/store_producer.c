@@ -9,6 +9,7 @@
 enum { SEND_LEAST = 1024 * 1024, BYTES_A_MESSAGE = 320 };
 enum { BATCH_SIZE = 1000000 };
 #define CLOSE_PATIENCE (3 * CLOCK_SECOND)
+#define REPORTS_PATIENCE (CLOCK_SECOND / 2)
 
 static enum status set_number(rd_kafka_conf_t *conf, const char *name, int64_t number, struct error *error)
 {
@@ -68,15 +69,30 @@ enum status kafka_store_open_producer(struct kafka_store *store, struct error *e
     return status;
 }
 
+/*
+ * What the producer leaves of a transaction that it did not end. When nothing of it reached the topic, there is nothing to cover, and it must not be: the transaction before may be
+ * committed and have no marker yet either (nobody can write in the next one before it has), and the one that covers would abort it.
+ */
+static void note_soiled(struct kafka_store *store)
+{
+    int64_t until = clock_now() + REPORTS_PATIENCE;
+    if (store->transaction == KAFKA_TRANSACTION_NONE)
+        return;
+    /* Of what was purged: was it sent? */
+    while (store->open > 0 && clock_now() < until)
+        (void)rd_kafka_poll(store->client.rk, 10);
+    for (const struct kafka_store_topic *topic = store->topics; topic != NULL && store->reached; topic = topic->next) {
+        /* Out of memory: as without. */
+        (void)!kafka_cleanse_note(store, topic->name);
+    }
+}
+
 void kafka_store_close_producer(struct kafka_store *store)
 {
-    if (store->client.rk != NULL)
+    if (store->client.rk != NULL) {
         (void)rd_kafka_purge(store->client.rk,
                              RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT | RD_KAFKA_PURGE_F_NON_BLOCKING);
-    for (const struct kafka_store_topic *topic = store->topics; topic != NULL; topic = topic->next) {
-        /* Out of memory: as without. */
-        if (store->transaction != KAFKA_TRANSACTION_NONE)
-            (void)!kafka_cleanse_note(store, topic->name);
+        note_soiled(store);
     }
     kafka_store_forget_topics(store);
     (void)kafka_client_close(&store->client, CLOSE_PATIENCE);

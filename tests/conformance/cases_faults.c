@@ -41,19 +41,6 @@ static void finish_all(struct subject *subject, int64_t records)
     subject_finish(subject);
 }
 
-static void end_server(struct subject *subject, bool on)
-{
-    bool only_the_line = subject->wishes.exactly_once && subject->store->forgetful_server;
-    if (only_the_line && on)
-        proxy_refuse(subject->proxy);
-    else if (only_the_line)
-        proxy_pass(subject->proxy);
-    else if (on)
-        subject->store->server->kill();
-    else
-        subject->store->server->start();
-}
-
 static void store_over_a_kill(struct subject *subject, uint64_t twice)
 {
     enum { BATCHES = 50, SIZE = 200, BEFORE = 40 };
@@ -62,11 +49,11 @@ static void store_over_a_kill(struct subject *subject, uint64_t twice)
         subject_push(subject, i * SIZE, SIZE);
     storage_start(&subject->storage);
     assert_true(storage_wait_settled(&subject->storage, SIZE));
-    end_server(subject, true);
+    subject->store->server->kill();
     for (int i = BEFORE; i < BATCHES; i++)
         subject_push(subject, i * SIZE, SIZE);
     assert_true(storage_wait_ready(&subject->storage, false));
-    end_server(subject, false);
+    subject->store->server->start();
     finish_all(subject, BATCHES * SIZE);
     subject_assert_stored(subject, BATCHES * SIZE, twice);
 }

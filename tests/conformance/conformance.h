@@ -117,8 +117,6 @@ struct conformance_store {
     const struct conformance_mark *commit_mark, *offsets_commit_mark;
     /* Where the offsets are, when the type has no `read`; -1: nowhere. */
     int64_t (*read_offset)(struct subject *subject, const char *topic, int32_t partition);
-    /* Does a server that is killed forget what it has committed? Then the cases of exactly-once delivery only take the line away for a while. */
-    bool forgetful_server;
     /* Is what was handed over since the last flush durable all together or not at all? If not, some of it may be there though the flush failed. */
     bool atomic;
     /* Why whole groups of cases cannot be made, where `server`, `hang` (and no server) or the type's `offsets` are NULL. */

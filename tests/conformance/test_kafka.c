@@ -119,11 +119,6 @@ static const struct conformance_mistake mistakes[] = {
 /* EndTxn: its key 26, version 1, and the first half of a correlation id that is never so high (Kafka protocol guide). */
 static const struct conformance_mark end_transaction = {"\x00\x1a\x00\x01\x00\x00", 6};
 
-/*
- * A Kafka 4.3.0 of one node that is killed right after it answered a commit may forget it: back again, its transaction coordinator finds the transaction prepared while no partition
- * has a leader yet, takes them for deleted ("likely deleted already and hence can be skipped", TransactionMarkerChannelManager), and calls it complete without a marker. What comes next
- * in the topic, an abort, is then taken for its end.
- */
 static const struct conformance_store store = {
     .name = "kafka",
     .type = &kafka_store,
@@ -134,7 +129,6 @@ static const struct conformance_store store = {
     .collect = collect,
     .mistakes = mistakes,
     .add_bad = add_bad,
-    .forgetful_server = true,
     .offsets_commit_mark = &end_transaction,
     .read_offset = read_offset,
     .not_made =
