@@ -95,6 +95,19 @@ static void check_dead_letter(struct config_loader *loader, const struct config 
         source->check_dead_letter(&letters, config->source_config, node, loader->report);
 }
 
+static void check_behind(struct config_loader *loader, const struct config *config)
+{
+    for (uint32_t i = 0; i < config->store_count; i++) {
+        const struct config_store *store = &config->stores[i];
+        const struct config_node *node = store->head.node;
+        const char *why = NULL;
+        if (store->type->can_stand_behind != NULL &&
+            !store->type->can_stand_behind(store->config, config->source_type->name, config->source_config, &node,
+                                           &why))
+            config_error(loader->report, node, "%s", why);
+    }
+}
+
 static bool parse_file(struct config_loader *loader, const struct config_registry *registry, const char *name,
                        const char *text, size_t size, struct config *config)
 {
@@ -115,6 +128,8 @@ static bool parse_file(struct config_loader *loader, const struct config_registr
     bool good = file.stages != NULL && stages_parse(loader, registry, file.stages, config);
     delivery_check(loader, registry, root, config, good);
     check_dead_letter(loader, config);
+    if (good && config->source_config != NULL)
+        check_behind(loader, config);
     return config_report_errors(loader->report) == 0;
 }
 

@@ -134,6 +134,9 @@ struct store_type {
      * `config`, and *ret_node where (NULL: the store). */
     bool (*can_stand_beside)(const void *config, const void *other, const struct config_node **ret_node,
                              const char **ret_why);
+    /* Optional: may it stand behind this source (of a type by that name), or is it one into the other? As can_stand_beside. */
+    bool (*can_stand_behind)(const void *config, const char *source_name, const void *source_config,
+                             const struct config_node **ret_node, const char **ret_why);
     /* How much to hand over between two flushes when the config says nothing: a store that is cheap to flush says little. */
     uint32_t flush_records;
     int64_t flush_interval; /* ns */

@@ -390,6 +390,7 @@ const struct store_type kafka_store = {
     .close = kafka_close,
     .offsets = &kafka_transaction_offsets,
     .can_keep_offsets = kafka_store_can_keep_offsets,
+    .can_stand_behind = kafka_store_can_stand_behind,
     .flush_records = 1000000,
     .flush_interval = CLOCK_SECOND,
 };

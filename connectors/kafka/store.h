@@ -41,6 +41,8 @@ extern const struct config_field kafka_store_config_field;
 const char *kafka_store_constant_topic(const struct kafka_store_config *config);
 
 /* `delivery: exactly_once`: not with brokers of its own, as no transaction spans two clusters. */
+bool kafka_store_can_stand_behind(const void *config, const char *source_name, const void *source_config,
+                                  const struct config_node **ret_node, const char **ret_why);
 bool kafka_store_can_keep_offsets(const void *config, const struct config_node **ret_node, const char **ret_why);
 
 /* A batch that was handed over. */

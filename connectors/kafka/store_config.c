@@ -1,6 +1,7 @@
 #include <stdio.h>
 
 #include "config/fields.h"
+#include "connectors/kafka/source.h"
 #include "connectors/kafka/store.h"
 
 static const char *const timestamp_names[] = {"record", "now", NULL};
@@ -61,6 +62,19 @@ static void check(const void *arg, struct config_report *report)
                      "expected the name of a topic, found nothing");
     if (kafka_check_properties(KAFKA_PRODUCER, &config->connection.properties, report))
         check_together(config, report);
+}
+
+bool kafka_store_can_stand_behind(const void *arg, const char *source_name, const void *source_config,
+                                  const struct config_node **ret_node, const char **ret_why)
+{
+    const struct kafka_store_config *config = arg;
+    const char *topic = kafka_store_constant_topic(config);
+    if (topic == NULL || strcmp(source_name, "kafka") != 0 || config->connection.brokers.count > 0 ||
+        !kafka_source_consumes(source_config, topic))
+        return true;
+    *ret_node = config_tree_get(config->head.node, "topic");
+    *ret_why = "expected a topic that the source does not consume: what is stored there would go round for ever";
+    return false;
 }
 
 bool kafka_store_can_keep_offsets(const void *arg, const struct config_node **ret_node, const char **ret_why)

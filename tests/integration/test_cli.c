@@ -139,6 +139,23 @@ static void check_goes_on_to_the_last_file_and_counts(void **state)
     assert_holds(process, "stdout", "good.yaml: good: cli");
 }
 
+static void a_topic_may_not_be_stored_into_itself(void **state)
+{
+    struct process *process = *state;
+    static const char *const stores[] = {"{topic: other}", "{topic: clean}", "{topic: other, brokers: elsewhere:9092}"};
+    for (unsigned i = 0; i < 3; i++) {
+        process_file(process, "circle.yaml",
+                     "service: circle\nsource:\n  kafka: {brokers: localhost:9092, group: g, topics: [orders, other]}\n"
+                     "stages:\n  - store:\n      kafka: %s\n",
+                     stores[i]);
+        assert_int_equal(process_run(process, ARGUMENTS("check", "circle.yaml")), i == 0 ? 78 : 0);
+        if (i == 0)
+            assert_holds(
+                process, "stdout",
+                "circle.yaml:6:22: stages[0].store.kafka.topic: expected a topic that the source does not consume");
+    }
+}
+
 static void check_speaks_json(void **state)
 {
     struct process *process = *state;
@@ -403,6 +420,7 @@ int main(void)
         TEST(output_that_can_not_be_written_is_no_success),
         TEST(check_says_what_a_good_config_is),
         TEST(check_goes_on_to_the_last_file_and_counts),
+        TEST(a_topic_may_not_be_stored_into_itself),
         TEST(check_speaks_json),
         TEST(schema_is_one_json_document),
         TEST(a_receipt_that_can_not_be_written_is_told_before_the_run),
