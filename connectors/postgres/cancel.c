@@ -1,85 +1,107 @@
 /*
- * CancelRequest (the protocol's "Canceling Requests in Progress"): a connection of its own that says four numbers and is closed by the server when it has passed the
- * request on. PQcancel does the same and blocks, for minutes when the server hangs; this waits half a second at most. Like PQcancel of libpq 15 it is
- * not encrypted: the key is good for nothing but this, and for this connection only.
+ * Cancelling a statement. PQcancel asks over a connection of its own and waits until the server has closed it, for minutes when the server hangs. So it runs in a thread, which is waited for
+ * half a second; what takes longer is left behind, ends by itself and frees what it has. A server that does not take one request does not take the next either: no more than a few
+ * are left behind at a time.
  */
-#include <arpa/inet.h>
-#include <poll.h>
-#include <stddef.h>
-#include <stdio.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
 
 #include "connectors/postgres/connection.h"
+#include "processor/check.h"
 #include "processor/clock.h"
 
 #define PATIENCE (500 * CLOCK_MS)
-enum { REQUEST = 80877102 }; /* 1234 << 16 | 5678 */
+enum { UNDER_WAY_MAX = 8 };
 
-union address {
-    struct sockaddr any;
-    struct sockaddr_un local;
-    struct sockaddr_in v4;
-    struct sockaddr_in6 v6;
+struct request {
+    PGcancel *cancel;
+    pthread_mutex_t mutex;
+    pthread_cond_t changed;
+    bool done, left; /* mutex; left: the thread frees it */
 };
 
-/* Where the connection is to; 0: not known. */
-static socklen_t find_address(const PGconn *pg, union address *ret)
+static _Atomic unsigned under_way;
+
+static void request_free(struct request *request)
 {
-    const char *host = PQhost(pg), *ip = PQhostaddr(pg), *port = PQport(pg);
-    uint16_t number = htobe16((uint16_t)strtoul(port != NULL ? port : "", NULL, 10));
-    memset(ret, 0, sizeof *ret);
-    if (ip != NULL && inet_pton(AF_INET, ip, &ret->v4.sin_addr) == 1) {
-        ret->v4.sin_family = AF_INET;
-        ret->v4.sin_port = number;
-        return sizeof ret->v4;
-    }
-    if (ip != NULL && inet_pton(AF_INET6, ip, &ret->v6.sin6_addr) == 1) {
-        ret->v6.sin6_family = AF_INET6;
-        ret->v6.sin6_port = number;
-        return sizeof ret->v6;
-    }
-    if (host == NULL || (host[0] != '/' && host[0] != '@'))
-        return 0;
-    char *path = ret->local.sun_path;
-    int size = snprintf(path, sizeof ret->local.sun_path, "%s/.s.PGSQL.%s", host, port);
-    if (size < 0 || (size_t)size >= sizeof ret->local.sun_path)
-        return 0;
-    ret->local.sun_family = AF_UNIX;
-    if (path[0] != '@')
-        return sizeof ret->local;
-    path[0] = '\0';
-    return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + (size_t)size);
+    CHECK_CALL(pthread_cond_destroy(&request->changed));
+    CHECK_CALL(pthread_mutex_destroy(&request->mutex));
+    PQfreeCancel(request->cancel);
+    free(request);
+    atomic_fetch_sub(&under_way, 1);
 }
 
-static bool wait_for(int fd, short events, int64_t until)
+/* Takes cancel. NULL: too many, or no memory. */
+static struct request *request_new(PGcancel *cancel)
 {
-    struct pollfd poller = {.fd = fd, .events = events};
-    int64_t left = until - clock_now();
-    return left > 0 && poll(&poller, 1, (int)(left / CLOCK_MS + 1)) > 0;
+    bool room = atomic_fetch_add(&under_way, 1) < UNDER_WAY_MAX;
+    struct request *request = room ? calloc(1, sizeof *request) : NULL;
+    if (request == NULL) {
+        PQfreeCancel(cancel);
+        atomic_fetch_sub(&under_way, 1);
+        return NULL;
+    }
+    request->cancel = cancel;
+    CHECK_CALL(pthread_mutex_init(&request->mutex, NULL));
+    CHECK_CALL(pthread_cond_init(&request->changed, NULL));
+    return request;
 }
 
-void postgres_cancel(const PGconn *pg, const struct postgres_backend *backend)
+static void *request_main(void *arg)
 {
-    union address address;
-    uint8_t request[16], answer;
-    int64_t until = clock_now() + PATIENCE;
-    socklen_t size = find_address(pg, &address);
-    if (size == 0 || !backend->known)
+    struct request *request = arg;
+    char why[256];
+    (void)PQcancel(request->cancel, why, sizeof why); /* the connection is closed in any case */
+    CHECK_CALL(pthread_mutex_lock(&request->mutex));
+    bool left = request->left;
+    request->done = true;
+    CHECK_CALL(pthread_cond_signal(&request->changed));
+    CHECK_CALL(pthread_mutex_unlock(&request->mutex));
+    if (left)
+        request_free(request);
+    return NULL;
+}
+
+static bool request_start(struct request *request, pthread_t *ret)
+{
+    sigset_t all, before;
+    /* Signals are for the threads that expect them. */
+    sigfillset(&all);
+    CHECK_CALL(pthread_sigmask(SIG_SETMASK, &all, &before));
+    int code = pthread_create(ret, NULL, request_main, request);
+    CHECK_CALL(pthread_sigmask(SIG_SETMASK, &before, NULL));
+    return code == 0;
+}
+
+/* Within the patience: joins the thread. Else the request is not the caller's any more. */
+static void request_await(struct request *request, pthread_t thread)
+{
+    struct timespec until = clock_timespec(clock_now() + PATIENCE);
+    CHECK_CALL(pthread_mutex_lock(&request->mutex));
+    while (!request->done && pthread_cond_clockwait(&request->changed, &request->mutex, CLOCK_MONOTONIC, &until) == 0)
+        continue;
+    bool done = request->done;
+    request->left = !done;
+    CHECK_CALL(pthread_mutex_unlock(&request->mutex));
+    if (!done) {
+        CHECK_CALL(pthread_detach(thread));
         return;
-    int fd = socket(address.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0)
+    }
+    CHECK_CALL(pthread_join(thread, NULL));
+    request_free(request);
+}
+
+void postgres_cancel(PGconn *pg)
+{
+    pthread_t thread;
+    PGcancel *cancel = PQgetCancel(pg);
+    struct request *request = cancel != NULL ? request_new(cancel) : NULL;
+    if (request == NULL)
         return;
-    postgres_put32(request, sizeof request);
-    postgres_put32(request + 4, REQUEST);
-    postgres_put32(request + 8, (uint32_t)backend->pid);
-    postgres_put32(request + 12, (uint32_t)backend->secret);
-    /* Closed by the server: the request is on its way to the backend, and nothing that we send next can be hit by it. */
-    if ((connect(fd, &address.any, size) == 0 || wait_for(fd, POLLOUT, until)) &&
-        send(fd, request, sizeof request, MSG_NOSIGNAL) == (ssize_t)sizeof request && wait_for(fd, POLLIN, until))
-        (void)!recv(fd, &answer, 1, 0);
-    (void)close(fd);
+    if (request_start(request, &thread))
+        request_await(request, thread);
+    else
+        request_free(request);
 }

@@ -32,7 +32,6 @@ struct attempt {
     /* The thread's until done. */
     PGconn *pg;
     enum status status; /* STATUS_EMPTY: the time was up */
-    struct postgres_backend backend;
 };
 
 /* -- the thread -- */
@@ -86,11 +85,9 @@ static void *attempt_main(void *arg)
     struct attempt *attempt = arg;
     attempt->pg = start(attempt);
     if (attempt->pg != NULL) {
-        struct postgres_trace *trace = postgres_trace_start(attempt->pg, &attempt->backend);
         /* With the SQLSTATE in it, which is told nowhere else: see refusal. */
         (void)PQsetErrorVerbosity(attempt->pg, PQERRORS_VERBOSE);
         attempt->status = connect_until(attempt);
-        postgres_trace_stop(attempt->pg, trace);
     }
     CHECK_CALL(pthread_mutex_lock(&attempt->mutex));
     bool left = attempt->left;
@@ -252,7 +249,6 @@ static enum status take(struct postgres_connection *connection, struct attempt *
 {
     enum status ended = context_status(context), status = attempt->status;
     connection->pg = attempt->pg;
-    connection->backend = attempt->backend;
     attempt->pg = NULL;
     attempt_free(attempt);
     if (connection->pg == NULL)

@@ -48,7 +48,7 @@ void postgres_disconnect(struct postgres_connection *connection)
 {
     if (connection->pg != NULL) {
         if (connection->running)
-            postgres_cancel(connection->pg, &connection->backend);
+            postgres_cancel(connection->pg);
         PQfinish(connection->pg);
     }
     connection->pg = NULL;

@@ -15,12 +15,6 @@
 
 struct postgres_slots;
 
-/* What BackendKeyData told: by this somebody else may cancel what the connection runs. */
-struct postgres_backend {
-    int32_t pid, secret;
-    bool known;
-};
-
 struct postgres_connection {
     const struct postgres_config *config;
     char application[80];
@@ -28,7 +22,6 @@ struct postgres_connection {
     int wake_fd;
     struct postgres_slots *slots; /* NULL: no limit */
     bool slot;                    /* taken */
-    struct postgres_backend backend;
     char server[160]; /* for messages: "localhost:5432" */
     int64_t until;    /* of the statement under way */
     bool running;     /* its results are not all read */
@@ -77,10 +70,7 @@ void postgres_heed_notices(struct postgres_connection *connection);
 
 /* await.c: waits until the socket is ready for `events` (poll's), until `until` (STATUS_EMPTY), or for the context's end. fd may be -1. */
 enum status postgres_await(int fd, short events, int wake_fd, struct context *context, int64_t until);
-/* cancel.c: asks the server to cancel what the backend does; gives up after half a second. */
-void postgres_cancel(const PGconn *pg, const struct postgres_backend *backend);
-/* trace.c: notes the backend's key while connecting. NULL: no memory. */
-struct postgres_trace *postgres_trace_start(PGconn *pg, struct postgres_backend *backend);
-void postgres_trace_stop(PGconn *pg, struct postgres_trace *trace);
+/* cancel.c: asks the server to cancel what runs; gives up after half a second. */
+void postgres_cancel(PGconn *pg);
 
 #endif
