@@ -3,7 +3,9 @@
  * timed out while it was down may find no leader for a partition yet, takes it for deleted, and leaves the marker out (Kafka 4.3: "likely deleted already and hence can be skipped"). Nobody
  * sees those records then, until the next marker of the same producer id: were that a commit's, they would be seen, twice over with those that were sent again.
  *
- * So before a producer goes on that may have such records behind it, it writes one empty record into each partition of those topics, and aborts: that marker covers all before it.
+ * So a store whose producer was lost in a transaction, the end of which was not asked for, has the next one write an empty record into each partition of those topics, and abort: that marker covers
+ * all before it. A process that starts does not do so for what its predecessor left: a commit's marker may have been left out as well, and to cover that would lose what was committed, which is
+ * worse than what this is for.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -76,7 +76,8 @@ enum status kafka_store_open_producer(struct kafka_store *store, struct error *e
 static void note_soiled(struct kafka_store *store)
 {
     int64_t until = clock_now() + REPORTS_PATIENCE;
-    if (store->transaction == KAFKA_TRANSACTION_NONE)
+    /* Of one whose commit was asked for nobody knows how it ended. */
+    if (store->transaction == KAFKA_TRANSACTION_NONE || store->transaction == KAFKA_TRANSACTION_ENDING)
         return;
     /* Of what was purged: was it sent? */
     while (store->open > 0 && clock_now() < until)

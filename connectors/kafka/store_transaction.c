@@ -21,7 +21,6 @@
  */
 #include <inttypes.h>
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,7 +51,6 @@ const struct kafka_setting kafka_transaction_defaults[] = {
 /* -- the name -- */
 
 static uint64_t process_number;
-static _Atomic bool process_began;
 static pthread_once_t process_once = PTHREAD_ONCE_INIT;
 
 static void number_process(void)
@@ -77,11 +75,6 @@ enum status kafka_transaction_init(struct kafka_store *store, const struct conne
     }
     store->exactly_once = true;
     store->source = env->source;
-    /* Somebody of this name was there before, and may have died. */
-    const char *topic = kafka_store_constant_topic(store->config);
-    bool before = atomic_exchange(&process_began, true) || source->instance != NULL;
-    if (before && topic != NULL && !kafka_cleanse_note(store, topic))
-        return error_set(error, ERROR_TRANSIENT, "out of memory");
     return STATUS_OK;
 }
 

@@ -116,7 +116,7 @@ static enum status move_and_flush(struct fixture *fixture)
     return status != STATUS_OK ? status : flush(fixture);
 }
 
-/* But for the empty one in a transaction that covers what a predecessor may have left. */
+/* But for the empty one in a transaction that covers what a lost producer may have left. */
 static void count_message(const rd_kafka_message_t *message, void *arg)
 {
     *(int *)arg += message->len > 0;
