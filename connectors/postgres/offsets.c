@@ -274,14 +274,34 @@ static enum status begin(struct postgres_store *store, struct context *context, 
     return postgres_run(&store->connection, text, NULL, "cannot begin", context, NULL, error);
 }
 
+/*
+ * What was handed over was taken for stored by the offsets of an earlier flush. That flush may have been given up since, as its partitions went elsewhere, and these may be records of
+ * others: then nobody stored them.
+ */
+static enum status check_stored(struct postgres_store *store, const struct offset_move *moves, unsigned count,
+                                struct context *context, struct error *error)
+{
+    PGresult *result = NULL;
+    enum status status = make_moves(&store->moves, moves, count, error);
+    if (status == STATUS_OK)
+        status = postgres_store_ready(store, context, error);
+    if (status == STATUS_OK)
+        status = run_in(store, LOOK, context, &result, error);
+    if (status == STATUS_OK && PQntuples(result) > 0)
+        status = error_set(error, ERROR_TRANSIENT, "not all that was taken for stored already is there");
+    PQclear(result);
+    return status;
+}
+
 static enum status move_in(struct postgres_store *store, const struct offset_move *moves, unsigned count,
                            struct context *context, struct error *error)
 {
     PGresult *result = NULL;
     enum status status = postgres_offsets_resolve(store, context, error);
-    if (status != STATUS_OK || store->stored)
-        return status;
-    status = make_moves(&store->moves, moves, count, error);
+    if (status == STATUS_OK && store->stored)
+        return check_stored(store, moves, count, context, error);
+    if (status == STATUS_OK)
+        status = make_moves(&store->moves, moves, count, error);
     if (status == STATUS_OK)
         status = postgres_store_ready(store, context, error);
     /* The rows first: whoever waits for the offsets' rows waits only for the commit then. */

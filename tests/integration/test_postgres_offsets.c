@@ -147,6 +147,41 @@ static void rows_of_a_commit_that_was_cut_are_looked_for_before_they_come_again(
     postgres_scene_end(&scene);
 }
 
+static void what_comes_after_a_flush_that_was_given_up_is_stored_whatever_became_of_that(void **state)
+{
+    (void)state;
+    struct postgres_scene scene;
+    postgres_scene_begin(&scene, CUTTING, POSTGRES_APPEND);
+    scene.stored.env.exactly_once = true;
+    postgres_scene_open(&scene);
+    assert_int_equal(store(&scene, 0, 100, -1), STATUS_OK);
+    postgres_scene_run(&scene, "create constraint trigger cut after insert on orders deferrable initially deferred for "
+                               "each row when (new.id = 199) execute function cut()");
+    assert_int_equal(store(&scene, 100, 100, 100), STATUS_FAILED);
+    postgres_scene_run(&scene, "drop trigger cut on orders; insert into orders select i, 'n-' || i from "
+                               "generate_series(100, 199) i; update weir_offsets set \"offset\" = 200");
+    /* It comes again, and its partition is taken from us. */
+    struct batch *batch = stored_batch(&scene.stored, 100, 100);
+    assert_int_equal(stored_write(&scene.stored, batch), STATUS_OK);
+    scene.stored.type->offsets->discard(scene.stored.store);
+    batch_free(batch);
+    /* Of another partition, or the same one after it came back: it may be refused once, and is stored then. */
+    const struct offset_move moves[] = {{"other", 1, -1, 300}};
+    batch = stored_batch(&scene.stored, 200, 100);
+    enum status status = STATUS_FAILED;
+    for (int i = 0; i < 2 && status != STATUS_OK; i++) {
+        assert_int_equal(stored_write(&scene.stored, batch), STATUS_OK);
+        status = move(&scene, moves, 1);
+        assert_true(status == STATUS_OK || scene.stored.error.class == ERROR_TRANSIENT);
+    }
+    assert_int_equal(status, STATUS_OK);
+    assert_int_equal(stored_flush(&scene.stored), STATUS_OK);
+    batch_free(batch);
+    assert_int_equal(read_one(&scene, "other", 1), 300);
+    assert_int_equal(postgres_scene_count(&scene, "select count(*) from orders"), 300);
+    postgres_scene_end(&scene);
+}
+
 static void what_is_discarded_is_not_stored(void **state)
 {
     (void)state;
@@ -195,6 +230,7 @@ int main(void)
         cmocka_unit_test(whoever_comes_second_is_fenced_and_stores_nothing),
         cmocka_unit_test(what_is_stored_already_is_not_stored_again),
         cmocka_unit_test(rows_of_a_commit_that_was_cut_are_looked_for_before_they_come_again),
+        cmocka_unit_test(what_comes_after_a_flush_that_was_given_up_is_stored_whatever_became_of_that),
         cmocka_unit_test(what_is_discarded_is_not_stored),
         cmocka_unit_test(a_wrong_row_moves_no_offset),
     };
