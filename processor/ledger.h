@@ -83,9 +83,9 @@ bool ledger_admits(const struct batch *batch);
 /* Waits until the moves can be made: nothing that is prepared, or being moved past, stands behind a record without a verdict (a dead letter that is not acknowledged). Returns at once,
  * with STATUS_OK, when something prepared is not admitted any more: look before and after. */
 enum status ledger_await_prepared(struct ledger *ledger, struct context *context) WARN_UNUSED;
-/* Fills in the moves of all partitions that the store is behind in, at most `room`, and returns how many there are; and how many records are prepared in current epochs: fewer than
- * expected when an epoch ended meanwhile. Until ledger_moved (or the end of the epoch) the same move is told again, whatever gets its verdict meanwhile: a commit of which nobody
- * knows whether it came through can be recognised by it. */
+/* Fills in the moves of all partitions that the store is behind in, at most `room`, and returns how many there are; and how many records are prepared in current epochs, with none before them
+ * that stays without a verdict: fewer than expected when an epoch ended, or a record was given up, meanwhile. Until ledger_moved (or the end of the epoch) the same move is told again, whatever gets
+ * its verdict meanwhile: a commit of which nobody knows whether it came through can be recognised by it. */
 unsigned ledger_get_moves(struct ledger *ledger, struct offset_move *moves, unsigned room, uint64_t *ret_prepared);
 /* Did no epoch end since ledger_get_moves told these? */
 bool ledger_holds_moves(struct ledger *ledger, unsigned count, uint64_t prepared);

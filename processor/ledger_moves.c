@@ -10,9 +10,10 @@
 
 /* How far everything is settled or prepared, and what comes then. */
 struct reach {
-    int64_t offset; /* -1: nothing was settled in this epoch */
-    bool given_up;  /* the next record was given up */
-    bool left_over; /* something prepared stands behind the next record */
+    int64_t offset;    /* -1: nothing was settled in this epoch */
+    uint64_t prepared; /* so many records before it */
+    bool given_up;     /* the next record was given up */
+    bool left_over;    /* something prepared stands behind the next record */
 };
 
 static bool is_ready(uint8_t state)
@@ -31,8 +32,10 @@ static struct reach find_reach_locked(const struct ledger_partition *partition)
 {
     struct reach reach = {.offset = partition->committable};
     const struct ticket *ticket = partition->first;
-    for (; ticket != NULL && ticket->open == ticket->prepared; ticket = ticket->next)
+    for (; ticket != NULL && ticket->open == ticket->prepared; ticket = ticket->next) {
         reach.offset = ticket->offsets[ticket->count - 1] + 1;
+        reach.prepared += ticket->prepared;
+    }
     if (ticket == NULL)
         return reach;
     uint32_t i = 0, prepared = 0;
@@ -40,6 +43,7 @@ static struct reach find_reach_locked(const struct ledger_partition *partition)
         reach.offset = ticket->offsets[i] + 1;
         prepared += (ticket->states[i] & PREPARED) != 0;
     }
+    reach.prepared += prepared;
     reach.given_up = (ticket->states[i] & GIVEN_UP) != 0;
     reach.left_over = ticket->prepared > prepared || any_prepared(ticket->next);
     return reach;
@@ -161,14 +165,6 @@ enum status ledger_await_prepared(struct ledger *ledger, struct context *context
 
 /* -- the moves -- */
 
-static uint64_t count_prepared_locked(const struct ledger_partition *partition)
-{
-    uint64_t count = 0;
-    for (const struct ticket *ticket = partition->first; ticket != NULL; ticket = ticket->next)
-        count += ticket->prepared;
-    return count;
-}
-
 unsigned ledger_get_moves(struct ledger *ledger, struct offset_move *moves, unsigned room, uint64_t *ret_prepared)
 {
     unsigned count = 0;
@@ -177,9 +173,10 @@ unsigned ledger_get_moves(struct ledger *ledger, struct offset_move *moves, unsi
     for (struct ledger_partition *p = ledger->partitions; p != NULL; p = p->next) {
         if (!p->current)
             continue;
-        *ret_prepared += count_prepared_locked(p);
+        struct reach reach = find_reach_locked(p);
+        *ret_prepared += reach.prepared;
         if (p->moving < 0)
-            p->moving = find_reach_locked(p).offset;
+            p->moving = reach.offset;
         if (p->moving == p->stored)
             p->moving = -1;
         if (p->moving < 0)
@@ -200,7 +197,7 @@ bool ledger_holds_moves(struct ledger *ledger, unsigned count, uint64_t prepared
     CHECK_CALL(pthread_mutex_lock(&ledger->mutex));
     for (const struct ledger_partition *p = ledger->partitions; p != NULL; p = p->next) {
         moving += p->moving >= 0;
-        still_prepared += count_prepared_locked(p);
+        still_prepared += find_reach_locked(p).prepared;
     }
     CHECK_CALL(pthread_mutex_unlock(&ledger->mutex));
     return moving == count && still_prepared == prepared;
