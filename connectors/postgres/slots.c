@@ -94,6 +94,7 @@ void postgres_slots_release(struct postgres_slots *slots)
     CHECK_CALL(pthread_mutex_lock(&slots->mutex));
     CHECK(slots->taken > 0);
     slots->taken--;
-    CHECK_CALL(pthread_cond_signal(&slots->freed));
+    /* Not signal: who is woken may be leaving, and would take the news along. */
+    CHECK_CALL(pthread_cond_broadcast(&slots->freed));
     CHECK_CALL(pthread_mutex_unlock(&slots->mutex));
 }
