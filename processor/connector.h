@@ -79,7 +79,8 @@ struct store_offsets {
      * Fails as flush does otherwise, with everything forgotten that was handed over since the last flush.
      *
      * When the outcome of a flush is not known (the connection was lost at the commit), the store looks at the offsets of that flush's moves before it takes anything again, as rows that are
-     * there already would look like conflicts; when they have moved, it takes what comes and stores none of it, until the next flush has succeeded.
+     * there already would look like conflicts; when they have moved, it takes what comes and stores none of it, until the next flush has
+     * succeeded, or a move shows that these are other records (that flush was given up): ERROR_TRANSIENT, and they are stored when they come again.
      * And a flush that succeeds has found no record wrong: the offset would be past a record that is no dead letter yet.
      */
     enum status (*move)(void *store, const struct offset_move *moves, unsigned count, struct context *context,

@@ -239,6 +239,13 @@ static enum status sqlite_flush(void *arg, struct context *context, struct error
     return status;
 }
 
+/* The flush whose outcome was unknown was given up, as its partition went elsewhere; what was handed over since is another's, and nobody stored it. */
+static enum status not_passed(struct sqlite_store *store, struct error *error)
+{
+    store->passed = false;
+    return error_set(error, ERROR_TRANSIENT, "not all that was taken for stored already is in %s", store->config->path);
+}
+
 /* The transaction begins here when nothing was handed over: records that were all dropped have an end, too. */
 static enum status sqlite_move(void *arg, const struct offset_move *moves, unsigned count, struct context *context,
                                struct error *error)
@@ -260,8 +267,7 @@ static enum status sqlite_move(void *arg, const struct offset_move *moves, unsig
         else if (moved == MOVED_FENCED)
             status = STATUS_FAILED;
         else if (moved == MOVED && store->passed)
-            status = error_set(error, ERROR_RESTART, "the offsets in %s were set back while rows were written",
-                               store->config->path);
+            status = not_passed(store, error);
     }
     store->moved = status == STATUS_OK && moved == MOVED;
     if (status != STATUS_OK || moved == MOVED_ALREADY)

@@ -205,6 +205,24 @@ static void rows_of_a_commit_that_came_through_all_the_same_are_not_called_wrong
     stored_fini(&stored);
 }
 
+static void what_comes_after_a_flush_that_was_given_up_is_stored_whatever_became_of_that(void **state)
+{
+    (void)state;
+    struct stored stored;
+    fail_a_commit(&stored);
+    ask("update weir_offsets set \"offset\" = 20");
+    /* It comes again, and its partition is taken from us. */
+    hand_again(&stored);
+    sqlite_store.offsets->discard(stored.store);
+    assert_int_equal(kept_try(&stored, 20, 20, 30), STATUS_FAILED);
+    assert_int_equal(stored.error.class, ERROR_TRANSIENT);
+    assert_int_equal(ask("select count(*) from orders"), 10);
+    kept_put(&stored, 20, 30);
+    assert_int_equal(kept_offset(&stored), 30);
+    assert_int_equal(ask("select count(*) from orders where id >= 20"), 10);
+    stored_fini(&stored);
+}
+
 static void who_was_fenced_after_a_commit_that_failed_writes_no_row(void **state)
 {
     (void)state;
@@ -380,6 +398,7 @@ int main(void)
         cmocka_unit_test(what_came_through_before_is_not_stored_again),
         cmocka_unit_test(a_commit_that_failed_is_made_again),
         cmocka_unit_test(rows_of_a_commit_that_came_through_all_the_same_are_not_called_wrong),
+        cmocka_unit_test(what_comes_after_a_flush_that_was_given_up_is_stored_whatever_became_of_that),
         cmocka_unit_test(who_was_fenced_after_a_commit_that_failed_writes_no_row),
         cmocka_unit_test(one_of_several_moves_that_is_there_already_is_fenced),
         cmocka_unit_test(records_that_were_all_dropped_move_the_offset_too),
