@@ -81,6 +81,7 @@ static enum status look_at_database(const struct sqlite_config *config, struct p
 {
     sqlite3 *db = NULL;
     enum status status;
+    sqlite_set_up();
     int code = sqlite3_open_v2(config->path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
     if (code == SQLITE_OK) {
         sqlite3_extended_result_codes(db, 1);

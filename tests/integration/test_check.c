@@ -182,7 +182,8 @@ static void a_table_of_postgres_is_compared_with_the_columns_and_none_is_made(vo
     snprintf(rest, sizeof rest, STORE, "two", "");
     scene_config(&process, "check-postgres", rest);
     assert_int_equal(process_run(&process, CHECK), 78);
-    assert_holds(&process, "has no table \"check_two\"; make it, or set `create: true`\n");
+    assert_holds(&process,
+                 "has no table \"check_two\"; did you mean \"public.check_one\"?; make it, or set `create: true`\n");
 
     snprintf(rest, sizeof rest, STORE, "two", "        create: true\n");
     scene_config(&process, "check-postgres", rest);
