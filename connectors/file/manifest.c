@@ -257,6 +257,14 @@ static enum status write_snapshot(struct manifest *manifest, int fd, struct erro
     return STATUS_OK;
 }
 
+/* Of a new file. While the folder does not have it for sure, a power failure may bring the one before back. */
+static enum status sync_name(struct manifest *manifest, struct error *error)
+{
+    enum status status = disk_sync_folder(manifest->folder, error);
+    manifest->suspect = status != STATUS_OK;
+    return status;
+}
+
 enum status manifest_compact(struct manifest *manifest, struct error *error)
 {
     CHECK(manifest->locked);
@@ -281,9 +289,7 @@ enum status manifest_compact(struct manifest *manifest, struct error *error)
     manifest->fd = fd;
     manifest->end = size;
     manifest->compact_at = size * 2 > COMPACT_LEAST ? size * 2 : COMPACT_LEAST;
-    status = disk_sync_folder(manifest->folder, error);
-    manifest->suspect = manifest->suspect && status != STATUS_OK;
-    return status;
+    return sync_name(manifest, error);
 }
 
 /* -- reading -- */
@@ -411,7 +417,7 @@ static enum status begin_file(struct manifest *manifest, struct error *error)
     put_version(manifest);
     enum status status = append_line(manifest, &unknown, error);
     manifest_lines_reset(&manifest->lines);
-    return status == STATUS_OK ? disk_sync_folder(manifest->folder, error) : status;
+    return status == STATUS_OK ? sync_name(manifest, error) : status;
 }
 
 enum status manifest_lock(struct manifest *manifest, bool make, struct context *context, struct error *error)

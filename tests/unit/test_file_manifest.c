@@ -15,6 +15,7 @@
 #include "connectors/file/manifest_line.h"
 #include "processor/clock.h"
 #include "processor/log.h"
+#include "tests/support/faulty_disk.h"
 #include "tests/support/kept.h"
 
 extern const struct store_type file_store;
@@ -325,6 +326,27 @@ static void a_manifest_that_was_removed_is_told_from_an_empty_one(void **state)
     end(&fixture);
 }
 
+static void nobody_goes_on_before_the_folder_has_the_file_for_sure(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    begin(&fixture);
+    assert_int_equal(mkdir("durable", 0777), 0);
+    faulty_disk_begin("durable");
+    /* The first line is written and synced, then the folder; at the next lock a new file: written, synced, renamed, the folder. */
+    faulty_disk_at(3, DISK_FAILS);
+    faulty_disk_at(7, DISK_FAILS);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(manifest_lock(fixture.manifest, true, fixture.stored.context, &fixture.error), STATUS_FAILED);
+        assert_non_null(strstr(fixture.error.text, "fsync folder"));
+    }
+    assert_int_equal(faulty_disk_steps(), 7);
+    commit(&fixture, fixture.manifest, "t", 1);
+    assert_int_equal(faulty_disk_steps(), 7 + 4 + 2);
+    assert_int_equal(look(&fixture, fixture.manifest, "t"), 1);
+    end(&fixture);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -336,6 +358,7 @@ int main(void)
         cmocka_unit_test(damaged_in_the_middle_it_stops_the_service),
         cmocka_unit_test(a_line_of_a_newer_version_is_not_passed_over),
         cmocka_unit_test(a_manifest_that_was_removed_is_told_from_an_empty_one),
+        cmocka_unit_test(nobody_goes_on_before_the_folder_has_the_file_for_sure),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
