@@ -50,6 +50,7 @@ static enum status no_memory(struct error *error)
 static enum status build_core(struct pipeline *pipeline, struct context *context, struct error *error)
 {
     const struct pipeline_config *config = pipeline->config;
+    CHECK(config->store_count > 0);
     pipeline->stages = config->stages;
     pipeline->stage_count = config->stage_count;
     if (config->stage_count == 0 && config->store_count > 1) {

@@ -258,6 +258,14 @@ static bool settle_one_locked(uint8_t *state, enum verdict verdict, bool all, ui
     return true;
 }
 
+static void unprepare_locked(struct ticket *ticket, uint32_t first, uint32_t count)
+{
+    for (uint32_t i = first; i < first + count; i++) {
+        ticket->prepared -= (ticket->states[i] & PREPARED) != 0;
+        ticket->states[i] &= (uint8_t)~PREPARED;
+    }
+}
+
 static void settle(struct ticket *ticket, uint32_t first, uint32_t count, enum verdict verdict, bool all)
 {
     struct ledger *ledger = ticket->ledger;
@@ -270,11 +278,10 @@ static void settle(struct ticket *ticket, uint32_t first, uint32_t count, enum v
     if (partition == NULL) {
         ledger->counts.refused += count;
     } else {
-        for (uint32_t i = first; i < first + count; i++) {
-            ticket->prepared -= (ticket->states[i] & PREPARED) != 0;
-            ticket->states[i] &= (uint8_t)~PREPARED;
+        if (ticket->prepared > 0)
+            unprepare_locked(ticket, first, count);
+        for (uint32_t i = first; i < first + count; i++)
             done += settle_one_locked(&ticket->states[i], verdict, all, by_verdict);
-        }
         ticket->open -= done;
         partition->in_flight -= done;
         ledger->counts.in_flight -= done;

@@ -22,9 +22,9 @@ struct postgres_connection {
     int wake_fd;
     struct postgres_slots *slots; /* NULL: no limit */
     bool slot;                    /* taken */
-    char server[160]; /* for messages: "localhost:5432" */
-    int64_t until;    /* of the statement under way */
-    bool running;     /* its results are not all read */
+    char server[160];             /* for messages: "localhost:5432" */
+    int64_t until;                /* of the statement under way */
+    bool running;                 /* its results are not all read */
     /* With what words the server ended the connection, which libpq takes for a remark; \"\": it did not say. */
     char farewell[200], farewell_state[6];
 };
