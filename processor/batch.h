@@ -29,6 +29,9 @@ enum stage_answer {
     STAGE_SETTLED,     /* has its verdict already: nobody looks at it any more */
 };
 
+/* The class of a failure that another row may be the reason of: a store's constraint. */
+#define BATCH_CONFLICT "constraint"
+
 /* Why a record was not forwarded. Lives in the batch's arena. */
 struct failure {
     const char *stage;   /* the stage's name; "" until the framework fills it in */

@@ -63,25 +63,26 @@ struct offset_move {
 };
 
 /*
- * Exactly-once delivery: a store that keeps the offsets of what it stored, moved in the very transaction that stores the records. The offsets of one service are told apart
- * from another's by env->service. Whoever crashes, stops for an hour or loses its partitions in between: either the records are there and the offset behind them is, or neither.
+ * Exactly-once delivery: a store that keeps the offsets of what it stored, moved in the very transaction that stores the records. The offsets of one service
+ * are told apart from another's by env->service. Whoever crashes, stops for an hour or loses its partitions in between: either the records are there and the
+ * offset behind them is, or neither.
  */
 struct store_offsets {
-    /* Fills in the answers. Called by the source's thread at an assignment, while a store may be open in another, and by the worker before it makes dead letters of records that its store refused: opens what it needs of its own, and closes it.
-     * NULL: the source's committed offsets are the store's (it moves them in its transaction). Bounded, to some
-     * seconds. ERROR_TRANSIENT: asked again, with backoff. */
+    /* Fills in the answers. Called by the source's thread at an assignment, while a store may be open in another, and by the worker before it makes dead
+     * letters of records that its store refused: opens what it needs of its own, and closes it. NULL: the source's committed offsets are the store's (it
+     * moves them in its transaction). Bounded, to some seconds. ERROR_TRANSIENT: asked again, with backoff. */
     enum status (*read)(const void *config, const struct connector_env *env, struct offset_start *starts,
                         unsigned count, struct context *context, struct error *error);
     /*
-     * Puts the moves into the transaction that the flush which follows will end; nothing may have been handed over since the last flush (records that were all dropped by a rule). Each
-     * by compare-and-swap: where the store has `from` it has `to` now. Where all have `to` already, an earlier flush of the same came through although it seemed to fail: what was
-     * handed over is forgotten, and the flush succeeds. Anything else: somebody else stores this partition; ERROR_RESTART, and nothing is stored ("fenced").
-     * Fails as flush does otherwise, with everything forgotten that was handed over since the last flush.
+     * Puts the moves into the transaction that the flush which follows will end; nothing may have been handed over since the last flush (records that were
+     * all dropped by a rule). Each by compare-and-swap: where the store has `from` it has `to` now. Where all have `to` already, an earlier flush of the same
+     * came through although it seemed to fail: what was handed over is forgotten, and the flush succeeds. Anything else: somebody else stores this partition;
+     * ERROR_RESTART, and nothing is stored ("fenced"). Fails as flush does otherwise, with everything forgotten that was handed over since the last flush.
      *
-     * When the outcome of a flush is not known (the connection was lost at the commit), the store looks at the offsets of that flush's moves before it takes anything again, as rows that are
-     * there already would look like conflicts; when they have moved, it takes what comes and stores none of it, until the next flush has
-     * succeeded, or a move shows that these are other records (that flush was given up): ERROR_TRANSIENT, and they are stored when they come again.
-     * And a flush that succeeds has found no record wrong: the offset would be past a record that is no dead letter yet.
+     * When the outcome of a flush is not known (the connection was lost at the commit), the store looks at the offsets of that flush's moves before it takes
+     * anything again, as rows that are there already would look like conflicts; when they have moved, it takes what comes and stores none of it, until the
+     * next flush has succeeded, or a move shows that these are other records (that flush was given up): ERROR_TRANSIENT, and they are stored when they come
+     * again. And a flush that succeeds has found no record wrong: the offset would be past a record that is no dead letter yet.
      */
     enum status (*move)(void *store, const struct offset_move *moves, unsigned count, struct context *context,
                         struct error *error);
@@ -110,10 +111,10 @@ struct store_type {
     const char *help;
     const struct config_field *config;
     /*
-     * Opens and checks; makes tables. ERROR_TRANSIENT: not reachable now, called again with backoff.
-     * With env->probe: looks whether the other side answers and has what the config asks for, or would let us make it, and changes nothing there: no table, topic, folder,
-     * file or offset is made, nothing is repaired or locked for long. Tells what it finds wrong with probe_tell, all of it and at its place; what it answers as an error is told at
-     * the store's own place. Only close follows, and *ret_store may be NULL. Records are never handed over.
+     * Opens and checks; makes tables. ERROR_TRANSIENT: not reachable now, called again with backoff. With env->probe: looks whether the other side answers
+     * and has what the config asks for, or would let us make it, and changes nothing there: no table, topic, folder, file or offset is made, nothing is
+     * repaired or locked for long. Tells what it finds wrong with probe_tell, all of it and at its place; what it answers as an error is told at the store's
+     * own place. Only close follows, and *ret_store may be NULL. Records are never handed over.
      */
     enum status (*open)(const void *config, const struct connector_env *env, struct context *context, void **ret_store,
                         struct error *error);
@@ -131,8 +132,8 @@ struct store_type {
     const struct store_offsets *offsets; /* NULL: it cannot keep offsets, at least once is all that it can promise */
     /* Optional: can this config of it keep them? Else *ret_why says what stands in the way, and where. */
     bool (*can_keep_offsets)(const void *config, const struct config_node **ret_node, const char **ret_why);
-    /* Optional: may a service have this store and `other`, of the same type, beside each other (both writing the same file)? Else *ret_why says what was expected of
-     * `config`, and *ret_node where (NULL: the store). */
+    /* Optional: may a service have this store and `other`, of the same type, beside each other (both writing the same file)? Else *ret_why says what was
+     * expected of `config`, and *ret_node where (NULL: the store). */
     bool (*can_stand_beside)(const void *config, const void *other, const struct config_node **ret_node,
                              const char **ret_why);
     /* Optional: may it stand behind this source (of a type by that name), or is it one into the other? As can_stand_beside. */
@@ -157,9 +158,9 @@ struct source_type {
      * ended. STATUS_FAILED: see error. */
     enum status (*run)(void *source, struct intake *intake, struct context *context, struct error *error);
     void (*close)(void *source);
-    /* Optional, for `weir check --live`: does the other side answer, is there what the config asks for, may we have it, and is there a place for dead letters (topic NULL:
-     * none are wanted; they stand at letters_node)? Tells every problem at its place into env->probe. Changes nothing: joins no group, makes no topic, commits nothing. Returns
-     * soon after the context ends; the deadline is the time that the other side has to answer. */
+    /* Optional, for `weir check --live`: does the other side answer, is there what the config asks for, may we have it, and is there a place for dead letters
+     * (topic NULL: none are wanted; they stand at letters_node)? Tells every problem at its place into env->probe. Changes nothing: joins no group, makes no
+     * topic, commits nothing. Returns soon after the context ends; the deadline is the time that the other side has to answer. */
     void (*probe)(const void *config, const struct dead_letter_config *letters, const struct config_node *letters_node,
                   const struct connector_env *env, struct context *context);
     /* The sink for rejected records that belongs to this kind of source; NULL: it has none. env->source_config is the source's. Opens lazily: a broker that
@@ -176,8 +177,8 @@ struct source_type {
  * acknowledged. Blocks (within the context) while the sink's buffer is full: back-pressure, never loss. Threads: any.
  */
 struct dead_letter {
-    /* record->failure tells stage, class and message. service, attempts and the rest go into headers. all_branches: settle with ticket_settle_all_branches (rejected before
-     * the stores), else with ticket_settle (by one store). STATUS_FAILED with ERROR_FATAL: can never be delivered. */
+    /* record->failure tells stage, class and message. service, attempts and the rest go into headers. all_branches: settle with ticket_settle_all_branches
+     * (rejected before the stores), else with ticket_settle (by one store). STATUS_FAILED with ERROR_FATAL: can never be delivered. */
     enum status (*write)(struct dead_letter *sink, const struct batch *batch, const struct record *record,
                          bool all_branches, struct context *context, struct error *error);
     enum status (*flush)(struct dead_letter *sink, struct context *context, struct error *error);

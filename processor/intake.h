@@ -1,7 +1,7 @@
 /*
  * Where records enter: the source's side of the pipeline. The intake owns the rule of when the source may go on (budget credit and queue room, with
- * hysteresis), issues the tickets, counts, and watches progress. The source owns the protocol: it asks intake_has_room before it pops anything, stops popping when there
- * is none, and really pauses the partitions when that lasts (INTAKE_PAUSE_AFTER).
+ * hysteresis), issues the tickets, counts, and watches progress. The source owns the protocol: it asks intake_has_room before it pops anything, stops popping
+ * when there is none, and really pauses the partitions when that lasts (INTAKE_PAUSE_AFTER).
  *
  * Threads: the functions under "source" only from the source's run thread (except the wake callback, which comes from anywhere); the others from any thread.
  */
@@ -64,13 +64,14 @@ void intake_tick(struct intake *intake, const char *blocking);
 void intake_on_wake(struct intake *intake, void (*wake)(void *arg), void *arg);
 
 /*
- * Exactly once: the store keeps offsets, and what it says counts more than what the source committed. At an assignment a source asks intake_find_starts first, begins there where the answer
- * is not -1 (all are with at_least_once), and tells the answer by intake_set_stored before the first record. It waits while the store is away; STATUS_CLOSED: a drain began meanwhile.
- * Where intake_commits_elsewhere the store moves the source's own committed offsets: the source begins at those, tells them by intake_set_stored, and commits nothing itself; intake_committable
- * then says what the store has committed.
+ * Exactly once: the store keeps offsets, and what it says counts more than what the source committed. At an assignment a source asks intake_find_starts
+ * first, begins there where the answer is not -1 (all are with at_least_once), and tells the answer by intake_set_stored before the first record. It waits
+ * while the store is away, until `until`; STATUS_CLOSED: a drain began meanwhile. Where intake_commits_elsewhere the store moves the source's own committed
+ * offsets: the source begins at those, tells them by intake_set_stored, and commits nothing itself; intake_committable then says what the store has
+ * committed.
  */
 enum status intake_find_starts(struct intake *intake, struct offset_start *starts, unsigned count,
-                               struct context *context, struct error *error) WARN_UNUSED;
+                               struct context *context, int64_t until, struct error *error) WARN_UNUSED;
 void intake_set_stored(struct intake_partition *partition, int64_t offset);
 int64_t intake_get_stored(const struct intake_partition *partition);
 bool intake_commits_elsewhere(const struct intake *intake);
@@ -95,15 +96,16 @@ struct batch *intake_begin(struct intake_partition *partition) WARN_UNUSED;
 /* Takes the batch: issues its ticket and puts it on the first queue. An empty one is just freed. Waits only when the queue is full in spite of intake_has_room.
  * On failure the batch is freed and its records are not issued: the source must come back to them (or be ending). */
 enum status intake_push(struct intake_partition *partition, struct batch *batch, struct context *context) WARN_UNUSED;
-/* The same without ever waiting, for a source that has to go on talking to its broker: STATUS_FULL, the caller keeps the batch (nothing is issued) and comes back
- * with it when it is woken, or frees it. */
+/* The same without ever waiting, for a source that has to go on talking to its broker: STATUS_FULL, the caller keeps the batch (nothing is issued) and comes
+ * back with it when it is woken, or frees it. */
 enum status intake_try_push(struct intake_partition *partition, struct batch *batch,
                             struct context *context) WARN_UNUSED;
 
 /* For lag and the watchdog: the next offset to be consumed and the partition's end (high watermark; -1: not known). Cheap, call it often. */
 void intake_position(struct intake_partition *partition, int64_t position, int64_t end);
 void intake_paused(struct intake_partition *partition, bool paused);
-/* For readiness: what the source knows about itself. connected false: with a reason, e.g. "all brokers down". assigned: number of partitions, -1: no assignment yet. */
+/* For readiness: what the source knows about itself. connected false: with a reason, e.g. "all brokers down". assigned: number of partitions, -1: no
+ * assignment yet. */
 void intake_state(struct intake *intake, bool connected, int assigned, const char *reason);
 /* Offsets that can never be read: [from, to), with a reason; logged, counted. */
 void intake_lost_range(struct intake_partition *partition, int64_t from, int64_t to, const char *reason);

@@ -20,7 +20,7 @@ static enum status wait_for_turn(struct intake *intake, struct context *context,
 }
 
 enum status intake_find_starts(struct intake *intake, struct offset_start *starts, unsigned count,
-                               struct context *context, struct error *error)
+                               struct context *context, int64_t until, struct error *error)
 {
     for (unsigned i = 0; i < count; i++)
         starts[i].offset = -1;
@@ -32,7 +32,7 @@ enum status intake_find_starts(struct intake *intake, struct offset_start *start
         enum status status = intake->config.find_starts(intake->config.find_starts_arg, starts, count, context, error);
         if (status == STATUS_OK && backoff.attempt > 0)
             health_ok(intake->config.health, "offsets");
-        if (status != STATUS_FAILED || error->class != ERROR_TRANSIENT)
+        if (status != STATUS_FAILED || error->class != ERROR_TRANSIENT || clock_now() >= until)
             return status;
         health_problem(intake->config.health, "offsets", "%s", error->text);
         if (backoff.attempt % 8 == 0)

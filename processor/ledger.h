@@ -32,8 +32,8 @@ struct ledger_counts {
     uint64_t abandoned; /* given up without a verdict: by ticket_abandon, or in flight when their epoch ended */
 };
 
-/* branches: how many stores must each settle a record before it counts (1 to LEDGER_MAX_BRANCHES). budget (may be NULL) pays for the tickets: one record whose verdict does not
- * come keeps the tickets of all behind it, and so the intake stops before memory does. */
+/* branches: how many stores must each settle a record before it counts (1 to LEDGER_MAX_BRANCHES). budget (may be NULL) pays for the tickets: one record
+ * whose verdict does not come keeps the tickets of all behind it, and so the intake stops before memory does. */
 struct ledger *ledger_new(unsigned branches, struct budget *budget) WARN_UNUSED;
 void ledger_free(struct ledger *ledger); /* every ticket must be gone */
 
@@ -66,8 +66,8 @@ enum status ledger_wait_idle(struct ledger *ledger, struct ledger_partition *par
 /*
  * -- exactly once: a store keeps the offsets, in the transactions that store the records (connector.h) --
  *
- * A partition's records that the store was handed are `prepared`: they have no verdict yet, but will have one together with all others that are prepared. The store's
- * offset may move past them when everything before them has its verdict or is prepared as well.
+ * A partition's records that the store was handed are `prepared`: they have no verdict yet, but will have one together with all others that are prepared. The
+ * store's offset may move past them when everything before them has its verdict or is prepared as well.
  */
 
 /* From now on (before the first assignment) one store keeps the offsets of all partitions. */
@@ -80,12 +80,13 @@ int64_t ticket_get_stored(const struct ticket *ticket); /* the same of its parti
 void ledger_prepare(struct batch *batch);
 /* May the batch be stored? False: its epoch ended, or a record before it was given up, so that the offset could never move past it. */
 bool ledger_admits(const struct batch *batch);
-/* Waits until the moves can be made: nothing that is prepared, or being moved past, stands behind a record without a verdict (a dead letter that is not acknowledged). Returns at once,
- * with STATUS_OK, when something prepared is not admitted any more: look before and after. */
+/* Waits until the moves can be made: nothing that is prepared, or being moved past, stands behind a record without a verdict (a dead letter that is not
+ * acknowledged). Returns at once, with STATUS_OK, when something prepared is not admitted any more: look before and after. */
 enum status ledger_await_prepared(struct ledger *ledger, struct context *context) WARN_UNUSED;
-/* Fills in the moves of all partitions that the store is behind in, at most `room`, and returns how many there are; and how many records are prepared in current epochs, with none before them
- * that stays without a verdict: fewer than expected when an epoch ended, or a record was given up, meanwhile. Until ledger_moved (or the end of the epoch) the same move is told again, whatever gets
- * its verdict meanwhile: a commit of which nobody knows whether it came through can be recognised by it. */
+/* Fills in the moves of all partitions that the store is behind in, at most `room`, and returns how many there are; and how many records are prepared in
+ * current epochs, with none before them that stays without a verdict: fewer than expected when an epoch ended, or a record was given up, meanwhile. Until
+ * ledger_moved (or the end of the epoch) the same move is told again, whatever gets its verdict meanwhile: a commit of which nobody knows whether it came
+ * through can be recognised by it. */
 unsigned ledger_get_moves(struct ledger *ledger, struct offset_move *moves, unsigned room, uint64_t *ret_prepared);
 /* Did no epoch end since ledger_get_moves told these? */
 bool ledger_holds_moves(struct ledger *ledger, unsigned count, uint64_t prepared);

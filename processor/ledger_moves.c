@@ -1,6 +1,6 @@
 /*
- * How far a store may move the offsets that it keeps. What it was handed counts as good (it is `prepared`), as it gets its verdict in the same transaction; what else comes before must have its
- * verdict already.
+ * How far a store may move the offsets that it keeps. What it was handed counts as good (it is `prepared`), as it gets its verdict in the same transaction;
+ * what else comes before must have its verdict already.
  */
 #include "processor/batch.h"
 #include "processor/check.h"

@@ -1,6 +1,6 @@
 /*
- * One worker holds one open store and a list of batches that were handed over and are not durable yet ("held"). The loop: take a batch, write it, flush when the limits
- * say so or somebody urges. A transient failure of flush means that the store forgot what is held: back off, write all of it again, flush again.
+ * One worker holds one open store and a list of batches that were handed over and are not durable yet ("held"). The loop: take a batch, write it, flush when
+ * the limits say so or somebody urges. A transient failure of flush means that the store forgot what is held: back off, write all of it again, flush again.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /*
- * Runs one store over batches: hands them over, has them made durable, settles them, and keeps trying while the other side is away. Batches are held until they are
- * durable, so that a failed flush loses nothing.
+ * Runs one store over batches: hands them over, has them made durable, settles them, and keeps trying while the other side is away. Batches are held until
+ * they are durable, so that a failed flush loses nothing.
  */
 #ifndef WEIR_PROCESSOR_STORING_H
 #define WEIR_PROCESSOR_STORING_H

@@ -138,6 +138,7 @@ static enum status try_moves(struct worker *worker, bool *ret_moved, struct erro
         return status;
     if (!get_moves(worker, &count, &prepared))
         return error_set(error, ERROR_RESTART, "out of memory");
+    worker->move_count = count;
     if (prepared != count_forward(worker))
         return STATUS_EMPTY;
     *ret_moved = count > 0;

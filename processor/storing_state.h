@@ -40,7 +40,7 @@ struct worker {
     struct backoff backoff;
     bool troubled;
     struct offset_move *moves; /* exactly once: of the flush under way */
-    unsigned move_room;
+    unsigned move_count, move_room;
 };
 
 /* Backs off after a failure of the store, which health and log tell of. Not STATUS_OK: the wait was ended. */
@@ -49,8 +49,8 @@ enum status storing_wait_out(struct worker *worker, struct error *error) WARN_UN
 void storing_recovered(struct worker *worker);
 void storing_note_time(struct storing *storing, struct metric *metric, int64_t ns);
 
-/* Hands the batch to the store until it takes it, and gives the records that it rejects their verdict. again: after a failed flush. Then a write that goes well says nothing yet: only
- * the flush shows that the store works again. */
+/* Hands the batch to the store until it takes it, and gives the records that it rejects their verdict. again: after a failed flush. Then a write that goes
+ * well says nothing yet: only the flush shows that the store works again. */
 enum status storing_write(struct worker *worker, struct batch *batch, bool again, struct error *error) WARN_UNUSED;
 /* All that is held, once more: the store has forgotten it. */
 enum status storing_write_all_again(struct worker *worker, struct error *error) WARN_UNUSED;

@@ -1,3 +1,6 @@
+#include <stdlib.h>
+#include <string.h>
+
 #include "processor/brake.h"
 #include "processor/clock.h"
 #include "processor/health.h"
@@ -54,10 +57,13 @@ static void halt_at(struct worker *worker, struct batch *batch, const struct err
     }
 }
 
-static bool is_any_rejected(const struct batch *batch)
+/* Refused in a way that a row which is there already may be: by the other side, and not for what the record is. */
+static bool is_any_in_conflict(const struct batch *batch)
 {
     for (uint32_t i = 0; i < batch->count; i++) {
-        if (batch->records[i].answer != STAGE_FORWARD && batch->records[i].answer != STAGE_SETTLED)
+        const struct record *record = &batch->records[i];
+        if (record->answer == STAGE_REJECT && record->failure != NULL &&
+            strcmp(record->failure->class, BATCH_CONFLICT) == 0)
             return true;
     }
     return false;
@@ -75,46 +81,75 @@ static void give_up_rejected(struct batch *batch)
     }
 }
 
-/*
- * Exactly once: a row may be refused only because it is there already, stored by who has the partition now (we may have slept for an hour). Then the store's offset has moved as well, before
- * the conflict; so it is asked before a refused record becomes a dead letter, or ends the service.
- */
-static enum status look_for_fence(struct worker *worker, const struct batch *batch, struct error *error)
+static enum status read_offsets(struct worker *worker, struct offset_start *starts, unsigned count, struct error *error)
 {
     const struct storing_config *config = &worker->storing->config;
-    struct offset_start start = {.topic = batch->topic, .partition = batch->partition};
-    int64_t expected = ticket_get_stored(batch->ticket);
-    enum status status;
     for (;;) {
-        status = config->type->offsets->read(config->config, config->env, &start, 1, worker->context, error);
+        enum status status = config->type->offsets->read(config->config, config->env, starts, count, worker->context,
+                                                         error);
         if (status != STATUS_FAILED || error->class != ERROR_TRANSIENT)
-            break;
+            return status;
         status = storing_wait_out(worker, error);
         if (status != STATUS_OK)
-            break;
+            return status;
     }
-    if (status != STATUS_OK || start.offset == expected || !ledger_admits(batch))
-        return status;
-    return error_set(error, ERROR_RESTART, "fenced: somebody else stores %s/%d: its offset is %lld, not %lld",
-                     batch->topic, batch->partition, (long long)start.offset, (long long)expected);
+}
+
+static enum status compare(const struct offset_move *moves, const struct offset_start *starts, unsigned count,
+                           struct error *error)
+{
+    for (unsigned i = 0; i < count; i++) {
+        if (starts[i].offset != moves[i].from)
+            return error_set(error, ERROR_RESTART, "fenced: somebody else stores %s/%d: its offset is %lld, not %lld",
+                             moves[i].topic, (int)moves[i].partition, (long long)starts[i].offset,
+                             (long long)moves[i].from);
+    }
+    return STATUS_OK;
+}
+
+/*
+ * Exactly once: a row may be refused only because it is there already, stored by who has the partition now (we may have slept for an hour). Then the store's
+ * offset has moved as well, before the conflict; so it is asked before a refused record becomes a dead letter, or ends the service.
+ */
+static enum status look_for_fence(struct worker *worker, const struct offset_move *moves, unsigned count,
+                                  struct error *error)
+{
+    if (worker->storing->config.type->offsets->read == NULL || count == 0)
+        return STATUS_OK;
+    struct offset_start *starts = calloc(count, sizeof *starts);
+    if (starts == NULL)
+        return error_set(error, ERROR_RESTART, "out of memory");
+    for (unsigned i = 0; i < count; i++)
+        starts[i] = (struct offset_start){.topic = moves[i].topic, .partition = moves[i].partition};
+    enum status status = read_offsets(worker, starts, count, error);
+    if (status == STATUS_OK)
+        status = compare(moves, starts, count, error);
+    free(starts);
+    return status;
 }
 
 static enum status settle_rejects(struct worker *worker, struct batch *batch, struct error *error)
 {
-    const struct storing_config *config = &worker->storing->config;
-    if (config->exactly_once && is_any_rejected(batch)) {
-        enum status status = config->type->offsets->read != NULL ? look_for_fence(worker, batch, error) : STATUS_OK;
-        if (status != STATUS_OK)
-            return status;
-        if (!ledger_admits(batch))
-            give_up_rejected(batch);
-    }
+    if (worker->storing->config.exactly_once && !ledger_admits(batch))
+        give_up_rejected(batch);
     enum status status = rejects_settle(&worker->rejects, batch, worker->context, error);
     if (status == STATUS_FAILED && error->class == ERROR_FATAL) {
         halt_at(worker, batch, error);
         return STATUS_OK;
     }
     return status;
+}
+
+/* The records that a write refused. */
+static enum status settle_written(struct worker *worker, struct batch *batch, struct error *error)
+{
+    enum status status = STATUS_OK;
+    if (worker->storing->config.exactly_once && is_any_in_conflict(batch) && ledger_admits(batch)) {
+        const struct offset_move move = {
+            .topic = batch->topic, .partition = batch->partition, .from = ticket_get_stored(batch->ticket)};
+        status = look_for_fence(worker, &move, 1, error);
+    }
+    return status == STATUS_OK ? settle_rejects(worker, batch, error) : status;
 }
 
 void storing_note_time(struct storing *storing, struct metric *metric, int64_t ns)
@@ -135,7 +170,7 @@ enum status storing_write(struct worker *worker, struct batch *batch, bool again
         if (status == STATUS_OK) {
             if (!again)
                 storing_recovered(worker);
-            return settle_rejects(worker, batch, error);
+            return settle_written(worker, batch, error);
         }
         if (status != STATUS_FAILED || error->class != ERROR_TRANSIENT)
             return status;
@@ -156,6 +191,11 @@ enum status storing_write_all_again(struct worker *worker, struct error *error)
 enum status storing_reject_held(struct worker *worker, uint64_t count, struct error *error)
 {
     enum status status = STATUS_OK;
+    bool conflict = false;
+    for (const struct batch *batch = worker->held.first; batch != NULL && !conflict; batch = batch->next)
+        conflict = is_any_in_conflict(batch);
+    if (conflict && worker->storing->config.exactly_once)
+        status = look_for_fence(worker, worker->moves, worker->move_count, error);
     for (struct batch *batch = worker->held.first; batch != NULL && count > 0 && status == STATUS_OK;
          batch = batch->next) {
         status = settle_rejects(worker, batch, error);

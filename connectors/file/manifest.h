@@ -1,13 +1,13 @@
 /*
- * The manifest: what makes files and offsets one. For each service a file .weir-SERVICE.manifest in the folder that all names of the pattern have in common, of lines that are
- * only ever appended, each with a checksum: where each partition stands, and how much of each open file is stored. A line that is whole and on the disk is the commit of all it
- * says; what is in a file beyond its size here was never stored.
+ * The manifest: what makes files and offsets one. For each service a file .weir-SERVICE.manifest in the folder that all names of the pattern have in common,
+ * of lines that are only ever appended, each with a checksum: where each partition stands, and how much of each open file is stored. A line that is whole and
+ * on the disk is the commit of all it says; what is in a file beyond its size here was never stored.
  *
- * Several instances share it. Whoever reads or appends holds a lock on it (flock) and has read what the others appended before; a torn tail is cut then. When it has
- * grown, a new one with what still counts takes its place (rename), which the others notice by its inode.
+ * Several instances share it. Whoever reads or appends holds a lock on it (flock) and has read what the others appended before; a torn tail is cut then. When
+ * it has grown, a new one with what still counts takes its place (rename), which the others notice by its inode.
  *
- * What the file shows need not be on the disk: after a sync that failed (the kernel drops what it could not write and shows it still). Then its contents are written anew, as a new
- * file, before anybody acts on them.
+ * What the file shows need not be on the disk: after a sync that failed (the kernel drops what it could not write and shows it still). Then its contents are
+ * written anew, as a new file, before anybody acts on them.
  *
  * Threads: one at a time; each thread that wants to read has a manifest of its own.
  */

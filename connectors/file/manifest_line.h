@@ -1,6 +1,6 @@
 /*
- * A manifest's lines: a checksum (XXH3, 16 hex digits), then entries, each behind a tab, a line break at the end. An entry is a letter, numbers, and a name that goes on to the
- * next tab: "o PARTITION OFFSET TOPIC", "f SIZE PATH", "v 1".
+ * A manifest's lines: a checksum (XXH3, 16 hex digits), then entries, each behind a tab, a line break at the end. An entry is a letter, numbers, and a name
+ * that goes on to the next tab: "o PARTITION OFFSET TOPIC", "f SIZE PATH", "v 1".
  */
 #ifndef WEIR_CONNECTORS_FILE_MANIFEST_LINE_H
 #define WEIR_CONNECTORS_FILE_MANIFEST_LINE_H

@@ -1,8 +1,9 @@
 /*
- * Exactly-once delivery into files. A flush writes and syncs the files, then appends one line to the manifest with where the partitions stand now and how big each file is that it
- * touched: that line is the commit. The offsets in it are moved by compare-and-swap under the manifest's lock.
+ * Exactly-once delivery into files. A flush writes and syncs the files, then appends one line to the manifest with where the partitions stand now and how big
+ * each file is that it touched: that line is the commit. The offsets in it are moved by compare-and-swap under the manifest's lock.
  *
- * Where that line could not be synced, nobody knows whether it came through, and until the manifest was looked at again the files keep what it speaks of: `unknown`.
+ * Where that line could not be synced, nobody knows whether it came through, and until the manifest was looked at again the files keep what it speaks of:
+ * `unknown`.
  */
 #ifndef WEIR_CONNECTORS_FILE_ONCE_H
 #define WEIR_CONNECTORS_FILE_ONCE_H

@@ -61,7 +61,8 @@ struct recovery {
     struct error error;
 };
 
-/* How much of the file counts; -1: it could not be read, or has less than was stored. Asks the manifest only now that the file is locked: its writer may have committed just before it died. */
+/* How much of the file counts; -1: it could not be read, or has less than was stored. Asks the manifest only now that the file is locked: its writer may have
+ * committed just before it died. */
 static int64_t find_good(struct recovery *recovery, int fd, const char *path, int64_t size, struct error *error)
 {
     int64_t good = -1;

@@ -1,6 +1,6 @@
 /*
- * The file store: NDJSON, a line each, in frames. write fills buffers and writes full ones; flush ends the frames, writes and syncs them, and only then is anything taken as
- * good. So whatever goes wrong, cutting every file back to what was good at the last flush forgets everything since.
+ * The file store: NDJSON, a line each, in frames. write fills buffers and writes full ones; flush ends the frames, writes and syncs them, and only then is
+ * anything taken as good. So whatever goes wrong, cutting every file back to what was good at the last flush forgets everything since.
  *
  * When that happens in write with earlier batches since the last flush, write cannot say so: the store becomes `lost`, takes no more, and the
  * next flush fails, which makes the framework hand everything again.

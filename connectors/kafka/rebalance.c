@@ -118,7 +118,8 @@ static struct offset_start *find_store_starts(struct kafka_source *source, rd_ka
     }
     for (int i = 0; i < list->cnt; i++)
         starts[i] = (struct offset_start){.topic = list->elems[i].topic, .partition = list->elems[i].partition};
-    enum status status = intake_find_starts(source->intake, starts, (unsigned)list->cnt, source->context, &error);
+    enum status status = intake_find_starts(source->intake, starts, (unsigned)list->cnt, source->context,
+                                            clock_now() + source->patience, &error);
     if (status == STATUS_FAILED)
         kafka_source_fail(source, error.class, "could not ask the store for its offsets: %s", error.text);
     if (status != STATUS_OK) {

@@ -268,6 +268,7 @@ static enum status join_group(struct kafka_source *source, unsigned partitions, 
     }
     source->planned = partitions;
     source->session = config->protocol == KAFKA_PROTOCOL_CLASSIC ? session_timeout(conf) : SESSION_DEFAULT;
+    source->patience = kafka_conf_number(conf, "max.poll.interval.ms", 0) * CLOCK_MS / 2;
     rd_kafka_conf_set_rebalance_cb(conf, kafka_on_rebalance);
     rd_kafka_conf_set_offset_commit_cb(conf, kafka_on_commit);
     if (kafka_client_open(&source->client, KAFKA_CONSUMER, conf, error) != STATUS_OK)

@@ -114,6 +114,7 @@ struct kafka_source {
     unsigned topics_missing; /* topics of the config that are not there */
     char missing[160];       /* the first of them, in words */
     int64_t session;         /* ns: the group forgets us after so long without a heartbeat */
+    int64_t patience;        /* ns: so long librdkafka may go without being talked to, and time is left */
     bool elsewhere;          /* the store commits, not we: see intake_commits_elsewhere */
     pthread_mutex_t member_mutex;
     rd_kafka_t *member; /* member_mutex: the handle, from the joining to the leaving; else NULL */

@@ -1,11 +1,12 @@
 /*
- * Exactly once: a transaction that we did not end ourselves is aborted by its coordinator, which has a marker written into each partition. But a broker that starts with a transaction that
- * timed out while it was down may find no leader for a partition yet, takes it for deleted, and leaves the marker out (Kafka 4.3: "likely deleted already and hence can be skipped"). Nobody
- * sees those records then, until the next marker of the same producer id: were that a commit's, they would be seen, twice over with those that were sent again.
+ * Exactly once: a transaction that we did not end ourselves is aborted by its coordinator, which has a marker written into each partition. But a broker that
+ * starts with a transaction that timed out while it was down may find no leader for a partition yet, takes it for deleted, and leaves the marker out (Kafka
+ * 4.3: "likely deleted already and hence can be skipped"). Nobody sees those records then, until the next marker of the same producer id: were that a
+ * commit's, they would be seen, twice over with those that were sent again.
  *
- * So a store whose producer was lost in a transaction, the end of which was not asked for, has the next one write an empty record into each partition of those topics, and abort: that marker covers
- * all before it. A process that starts does not do so for what its predecessor left: a commit's marker may have been left out as well, and to cover that would lose what was committed, which is
- * worse than what this is for.
+ * So a store whose producer was lost in a transaction, the end of which was not asked for, has the next one write an empty record into each partition of
+ * those topics, and abort: that marker covers all before it. A store that is opened does not do so for what its predecessor, in this process or another,
+ * left: a commit's marker may have been left out as well, and to cover that would lose what was committed, which is worse than what this is for.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -70,8 +70,8 @@ enum status kafka_store_open_producer(struct kafka_store *store, struct error *e
 }
 
 /*
- * What the producer leaves of a transaction that it did not end. When nothing of it reached the topic, there is nothing to cover, and it must not be: the transaction before may be
- * committed and have no marker yet either (nobody can write in the next one before it has), and the one that covers would abort it.
+ * What the producer leaves of a transaction that it did not end. When nothing of it reached the topic, there is nothing to cover, and it must not be: the
+ * transaction before may be committed and have no marker yet either (nobody can write in the next one before it has), and the one that covers would abort it.
  */
 static void note_soiled(struct kafka_store *store)
 {

@@ -1,7 +1,9 @@
 /*
- * Exactly once: which records does the broker refuse? It refuses a request for one message in it, and with that the transaction is void. All of it comes again; then:
+ * Exactly once: which records does the broker refuse? It refuses a request for one message in it, and with that the transaction is void. All of it comes
+ * again; then:
  *
- *   - of the batches that had messages in such a request (the suspects) each record is sent alone, in a transaction that will be aborted. Those that are refused are rejected;
+ *   - of the batches that had messages in such a request (the suspects) each record is sent alone, in a transaction that will be aborted. Those that are
+ * refused are rejected;
  *   - what comes along is deferred, suspects or not, and sent when the flush begins, in order, without the rejected ones.
  *
  * When all suspects were good alone, it was the size of their request: then there is a new producer, which makes smaller ones.
@@ -86,7 +88,8 @@ static enum kafka_sent send_in_trial(struct kafka_store *store, struct kafka_han
     return kafka_store_send_alone(store, handed, handed->batch, record);
 }
 
-/* The broker misses the sequence number of a message that it refused, and so it refuses the next one too. When that is aborted there is a new epoch, in which the numbers begin again. */
+/* The broker misses the sequence number of a message that it refused, and so it refuses the next one too. When that is aborted there is a new epoch, in which
+ * the numbers begin again. */
 static enum kafka_sent try_record(struct kafka_store *store, struct kafka_handed *handed, struct record *record)
 {
     enum kafka_sent sent = send_in_trial(store, handed, record);

@@ -1,23 +1,24 @@
 /*
- * Exactly once: what is handed over between two flushes is one transaction, and the group's offsets are moved in it (KIP-98, KIP-447). Readers with isolation.level=read_committed see
- * all of it or nothing, and the group's offset is behind it or before it.
+ * Exactly once: what is handed over between two flushes is one transaction, and the group's offsets are moved in it (KIP-98, KIP-447). Readers with
+ * isolation.level=read_committed see all of it or nothing, and the group's offset is behind it or before it.
  *
- * Who stores what is not his any more is refused by the group's coordinator (see member.c), whose words end the transaction: ERROR_TRANSIENT, as the framework then drops what the group
- * has taken from us, which the source is about to learn if it has not, and hands over the rest again; a rebalance under way is over then. Nothing must be torn down for that.
+ * Who stores what is not his any more is refused by the group's coordinator (see member.c), whose words end the transaction: ERROR_TRANSIENT, as the
+ * framework then drops what the group has taken from us, which the source is about to learn if it has not, and hands over the rest again; a rebalance under
+ * way is over then. Nothing must be torn down for that.
  *
- * transactional.id: with a static instance it is the same in the next process, which so ends at once what a crash left open. Without, each process has its own, and what it leaves open
- * is ended by the broker after transaction.timeout.ms; until then the offsets in it are awaited by the next owner (ask_for_committed in rebalance.c), and readers wait as well. That
- * is why it is short.
+ * transactional.id: with a static instance it is the same in the next process, which so ends at once what a crash left open. Without, each process has its
+ * own, and what it leaves open is ended by the broker after transaction.timeout.ms; until then the offsets in it are awaited by the next owner
+ * (ask_for_committed in rebalance.c), and readers wait as well. That is why it is short.
  *
- * "Fenced" is said for two things that cannot be told apart: another process has our transactional.id, or the broker ended a transaction that took longer than the timeout (we were
- * stopped, or it was down). The first happens only with an `instance` that is used twice, and then the group puts one of them out by name (FENCED_INSTANCE_ID). So here it is
- * as any other end of a producer: a new one begins.
+ * "Fenced" is said for two things that cannot be told apart: another process has our transactional.id, or the broker ended a transaction that took longer
+ * than the timeout (we were stopped, or it was down). The first happens only with an `instance` that is used twice, and then the group puts one of them out
+ * by name (FENCED_INSTANCE_ID). So here it is as any other end of a producer: a new one begins.
  *
- * Before the commit is asked for, every failure is known to have stored nothing. After that only its answer counts. When it does not come, or when the producer dies, nobody here knows:
- * ERROR_RESTART, as the committed offsets, once they are stable, are the truth.
+ * Before the commit is asked for, every failure is known to have stored nothing. After that only its answer counts. When it does not come, or when the
+ * producer dies, nobody here knows: ERROR_RESTART, as the committed offsets, once they are stable, are the truth.
  *
- * The calls are made with short timeouts, and again; but rd_kafka_send_offsets_to_transaction waits for the answer to its request up to socket.timeout.ms (a little less than
- * transaction.timeout.ms), which is how long a coordinator that hangs can hold up the end of a context.
+ * The calls are made with short timeouts, and again; but rd_kafka_send_offsets_to_transaction waits for the answer to its request up to socket.timeout.ms (a
+ * little less than transaction.timeout.ms), which is how long a coordinator that hangs can hold up the end of a context.
  */
 #include <inttypes.h>
 #include <pthread.h>
@@ -338,6 +339,7 @@ void kafka_transaction_close(struct kafka_store *store)
 const struct store_offsets kafka_transaction_offsets = {
     .move = kafka_move,
     .discard = kafka_discard,
-    /* Readers wait so long. An end of a transaction takes some 10 to 30 ms in which nothing is sent: at 200 ms a tenth of the throughput is lost, at 400 ms a twentieth. */
+    /* Readers wait so long. An end of a transaction takes some 10 to 30 ms in which nothing is sent: at 200 ms a tenth of the throughput is lost, at 400 ms a
+     * twentieth. */
     .flush_interval = 400 * CLOCK_MS,
 };

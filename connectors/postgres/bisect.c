@@ -1,8 +1,8 @@
 /*
- * Which rows does the server refuse? All that is held is sent again, in a transaction that is rolled back, each stretch behind a savepoint; what goes well stays there, so that a
- * row that only clashes with another one of the same flush is found as well. A stretch that fails is halved, or cut where the server says
- * that the fault is ("COPY orders, line 17"), until one row is left: that one is rejected with the server's words. Behind it the stretches begin as long as the
- * run of good rows was, and double: one bad row among n costs about 2 log n statements, and nothing but bad rows one each.
+ * Which rows does the server refuse? All that is held is sent again, in a transaction that is rolled back, each stretch behind a savepoint; what goes well
+ * stays there, so that a row that only clashes with another one of the same flush is found as well. A stretch that fails is halved, or cut where the server
+ * says that the fault is ("COPY orders, line 17"), until one row is left: that one is rejected with the server's words. Behind it the stretches begin as long
+ * as the run of good rows was, and double: one bad row among n costs about 2 log n statements, and nothing but bad rows one each.
  */
 #include <stdio.h>
 #include <string.h>

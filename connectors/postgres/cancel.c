@@ -1,7 +1,7 @@
 /*
- * Cancelling a statement. PQcancel asks over a connection of its own and waits until the server has closed it, for minutes when the server hangs. So it runs in a thread, which is waited for
- * half a second; what takes longer is left behind, ends by itself and frees what it has. A server that does not take one request does not take the next either: no more than a few
- * are left behind at a time.
+ * Cancelling a statement. PQcancel asks over a connection of its own and waits until the server has closed it, for minutes when the server hangs. So it runs
+ * in a thread, which is waited for half a second; what takes longer is left behind, ends by itself and frees what it has. A server that does not take one
+ * request does not take the next either: no more than a few are left behind at a time.
  */
 #include <pthread.h>
 #include <signal.h>

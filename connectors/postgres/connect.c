@@ -1,7 +1,7 @@
 /*
- * Connecting. libpq looks names up by getaddrinfo, which waits as long as the system's resolver likes, and nothing can wake it. So an attempt runs in a thread of its own,
- * until the connection stands: who waits for it can leave at any time. The thread is joined, but where it hangs in the resolver: then it is left behind,
- * and frees what it has when it comes back.
+ * Connecting. libpq looks names up by getaddrinfo, which waits as long as the system's resolver likes, and nothing can wake it. So an attempt runs in a
+ * thread of its own, until the connection stands: who waits for it can leave at any time. The thread is joined, but where it hangs in the resolver: then it
+ * is left behind, and frees what it has when it comes back.
  */
 #include <poll.h>
 #include <pthread.h>
@@ -38,8 +38,8 @@ struct attempt {
 
 static PGconn *start(const struct attempt *attempt)
 {
-    /* What stands before the dsn are defaults, what stands behind holds. A dead peer is found within ten seconds and a half; a host that does not answer makes room for the
-     * dsn's next one after as long. */
+    /* What stands before the dsn are defaults, what stands behind holds. A dead peer is found within ten seconds and a half; a host that does not answer
+     * makes room for the dsn's next one after as long. */
     const char *const names[] = {
         "fallback_application_name", "keepalives_idle", "keepalives_interval", "keepalives_count",
         "tcp_user_timeout",          "dbname",          "client_encoding",     NULL};

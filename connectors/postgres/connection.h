@@ -53,7 +53,8 @@ enum status postgres_drain(struct postgres_connection *connection, struct contex
 /* The next result of what runs, NULL when there are no more; the caller clears it. */
 enum status postgres_next(struct postgres_connection *connection, struct context *context, PGresult **ret,
                           struct error *error);
-/* Reads all results; *ret is the last one, or the first that failed (ret NULL: not wanted). A failed one is STATUS_FAILED with the class of its SQLSTATE, and is still in *ret. what: "cannot commit". */
+/* Reads all results; *ret is the last one, or the first that failed (ret NULL: not wanted). A failed one is STATUS_FAILED with the class of its SQLSTATE, and
+ * is still in *ret. what: "cannot commit". */
 enum status postgres_finish(struct postgres_connection *connection, const char *what, struct context *context,
                             PGresult **ret, struct error *error);
 /* postgres_send and postgres_finish. */

@@ -1,6 +1,6 @@
 /*
- * See offsets.h. A move is one statement for all partitions: what was stored is updated where it has what we think it has, what is new is inserted where there is
- * nothing. Another transaction's move of the same row is waited for (it may roll back), and when it committed, ours finds nothing to change: fenced.
+ * See offsets.h. A move is one statement for all partitions: what was stored is updated where it has what we think it has, what is new is inserted where
+ * there is nothing. Another transaction's move of the same row is waited for (it may roll back), and when it committed, ours finds nothing to change: fenced.
  */
 #include "connectors/postgres/offsets.h"
 
@@ -275,8 +275,8 @@ static enum status begin(struct postgres_store *store, struct context *context, 
 }
 
 /*
- * What was handed over was taken for stored by the offsets of an earlier flush. That flush may have been given up since, as its partitions went elsewhere, and these may be records of
- * others: then nobody stored them.
+ * What was handed over was taken for stored by the offsets of an earlier flush. That flush may have been given up since, as its partitions went elsewhere,
+ * and these may be records of others: then nobody stored them.
  */
 static enum status check_stored(struct postgres_store *store, const struct offset_move *moves, unsigned count,
                                 struct context *context, struct error *error)

@@ -1,6 +1,7 @@
 /*
- * A bounded run of rows, encoded as COPY's binary format has them: the number of fields, and the fields, the key's first. The same fields, put column by column, are the
- * elements of arrays, so whichever way the rows go, they are encoded once. For an upsert a row whose key comes again is marked: only the last is sent.
+ * A bounded run of rows, encoded as COPY's binary format has them: the number of fields, and the fields, the key's first. The same fields, put column by
+ * column, are the elements of arrays, so whichever way the rows go, they are encoded once. For an upsert a row whose key comes again is marked: only the last
+ * is sent.
  */
 #ifndef WEIR_CONNECTORS_POSTGRES_ROWS_H
 #define WEIR_CONNECTORS_POSTGRES_ROWS_H
@@ -9,9 +10,9 @@
 #include "processor/batch.h"
 
 /*
- * BYTES: measured with PostgreSQL 15 on two cores, flushes of 16384 rows of 65 bytes (rows/s, mean of six, with other work on the machine): appending 0.89 M with 256 KiB, 1.00 M with 512 KiB, 0.94 M with
- * 1 MiB, against 1.06 M of a client that does nothing but COPY. Less is more statements; more has the server wait for the first. An upsert is dearer, and gains
- * with the rows in its statement.
+ * BYTES: measured with PostgreSQL 15 on two cores, flushes of 16384 rows of 65 bytes (rows/s, mean of six, with other work on the machine): appending 0.89 M
+ * with 256 KiB, 1.00 M with 512 KiB, 0.94 M with 1 MiB, against 1.06 M of a client that does nothing but COPY. Less is more statements; more has the server
+ * wait for the first. An upsert is dearer, and gains with the rows in its statement.
  */
 enum { POSTGRES_ROWS_MAX = 16384, POSTGRES_APPEND_BYTES = 512 * 1024, POSTGRES_UPSERT_BYTES = 1024 * 1024 };
 

@@ -14,8 +14,8 @@ static bool in(const char *state, const char *const *classes)
 }
 
 /*
- * What is neither listed here nor below is raised by somebody's trigger for a row (P0001, 23xxx, 22xxx, or any code of its own): the row is looked for, and when every
- * row of a flush fails so, every one has its dead letter.
+ * What is neither listed here nor below is raised by somebody's trigger for a row (P0001, 23xxx, 22xxx, or any code of its own): the row is looked for, and
+ * when every row of a flush fails so, every one has its dead letter.
  */
 static const char *const transient[] = {
     "08", /* connection exceptions */

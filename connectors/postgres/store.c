@@ -12,8 +12,8 @@
 #include "processor/log.h"
 
 #define ROLLBACK_PATIENCE CLOCK_SECOND
-/* A server with nothing to do gets what is there from so many rows on, and while it works on them more are collected: so it rarely waits for us, and statements are large when it
- * is slow. An upsert of few rows costs it more a row (see UNNEST_ROWS). */
+/* A server with nothing to do gets what is there from so many rows on, and while it works on them more are collected: so it rarely waits for us, and
+ * statements are large when it is slow. An upsert of few rows costs it more a row (see UNNEST_ROWS). */
 enum { EARLY_APPEND_ROWS = 1000, EARLY_UPSERT_ROWS = 4000 };
 
 /* -- the transaction -- */
@@ -188,8 +188,8 @@ static enum status commit(struct postgres_store *store, struct context *context,
     PQclear(result);
     if (status == STATUS_FAILED && store->connection.pg == NULL)
         error_prefix(error, "the answer to a commit was lost");
-    /* After a failed one as well; but when the connection went with it, who knows. */
-    store->doubtful = store->moved && status != STATUS_OK && store->connection.pg == NULL;
+    /* When the connection went with it, who knows; and a pooler may answer in the server's place. */
+    store->doubtful = store->moved && status != STATUS_OK;
     store->begun = false;
     note_connection(store);
     return status;

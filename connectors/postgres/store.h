@@ -2,8 +2,9 @@
  * The PostgreSQL store. A transaction from the first rows that are sent to the flush's COMMIT. Rows are encoded into a bounded run; a run that is full
  * is one statement, sent whole while the next one is encoded, so that no statement ever waits for us and the server's time limits mean what they say.
  *
- * What goes wrong at the server with batches handed over that write has answered for already makes the store `lost`: it takes no more, and the flush tells. A row that only the
- * server finds wrong is searched for then (bisect.c), in a transaction that is rolled back; the framework dead-letters it and hands the rest again.
+ * What goes wrong at the server with batches handed over that write has answered for already makes the store `lost`: it takes no more, and the flush tells. A
+ * row that only the server finds wrong is searched for then (bisect.c), in a transaction that is rolled back; the framework dead-letters it and hands the
+ * rest again.
  */
 #ifndef WEIR_CONNECTORS_POSTGRES_STORE_H
 #define WEIR_CONNECTORS_POSTGRES_STORE_H
@@ -53,7 +54,8 @@ enum status postgres_store_give_up(struct postgres_store *store, enum status sta
 /* The rollback alone. */
 void postgres_store_rollback(struct postgres_store *store);
 
-/* bisect.c: rejects the rows of what is held that the server refuses. ERROR_RECORD: some are; ERROR_TRANSIENT: all went well this time. why: by what the flush failed. */
+/* bisect.c: rejects the rows of what is held that the server refuses. ERROR_RECORD: some are; ERROR_TRANSIENT: all went well this time. why: by what the
+ * flush failed. */
 enum status postgres_store_find_wrong(struct postgres_store *store, const struct error *why, struct context *context,
                                       struct error *error);
 

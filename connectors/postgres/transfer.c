@@ -9,15 +9,16 @@
 #include "processor/check.h"
 
 /*
- * PIECE: what libpq is given at once, and so what it buffers.
- * UNNEST_ROWS: measured with PostgreSQL 15 on two cores (fsync on, text key, 5 columns, 75 bytes a row, new keys; rows/s of unnest against the temporary table, best of
- * three): 24 k : 17 k at 30 rows, 34 k : 29 k at 100, 165 k : 138 k at 1000, 170 k : 169 k at 4000, 173 k : 200 k at 16000.
+ * PIECE: what libpq is given at once, and so what it buffers. UNNEST_ROWS: measured with PostgreSQL 15 on two cores (fsync on, text key, 5 columns, 75 bytes
+ * a row, new keys; rows/s of unnest against the temporary table, best of three): 24 k : 17 k at 30 rows, 34 k : 29 k at 100, 165 k : 138 k at 1000, 170 k :
+ * 169 k at 4000, 173 k : 200 k at 16000.
  */
 enum { PIECE = 256 * 1024, UNNEST_ROWS = 4000, ARRAY_HEAD = 20, FIELD_COUNT = 2 };
 
 /* -- failures -- */
 
-/* CONTEXT's "COPY orders, line 17, column total" in whatever language: the first number behind the comma. Only a hint: whoever uses it tries whether it is true. */
+/* CONTEXT's "COPY orders, line 17, column total" in whatever language: the first number behind the comma. Only a hint: whoever uses it tries whether it is
+ * true. */
 static uint32_t line_of(const char *context)
 {
     const char *copy = context != NULL ? strstr(context, "COPY ") : NULL;

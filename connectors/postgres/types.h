@@ -1,6 +1,6 @@
 /*
- * PostgreSQL's types as weir knows them: their names, and a document's value in their binary format, which is the same for a field of COPY, an element of an array and a
- * parameter: the length as four bytes, then what the type's receive function reads (src/backend/utils/adt/).
+ * PostgreSQL's types as weir knows them: their names, and a document's value in their binary format, which is the same for a field of COPY, an element of an
+ * array and a parameter: the length as four bytes, then what the type's receive function reads (src/backend/utils/adt/).
  *
  * What fits where is told in docs/postgres.md; in short: nothing is guessed and no digit is lost. A number is no text in a numeric column only, where many
  * producers quote decimals; a text column takes every value, as its JSON text if it is no string.

@@ -1,7 +1,7 @@
 /*
- * timestamptz, timestamp and date: microseconds, or days, since 2000-01-01. A string is RFC 3339 (a blank may stand for the T, the seconds' fraction has any number of
- * digits); without an offset it is taken for UTC, and a timestamp without time zone is stored as UTC, so that two producers' records can be compared.
- * An integer is Kafka's unit, milliseconds since 1970.
+ * timestamptz, timestamp and date: microseconds, or days, since 2000-01-01. A string is RFC 3339 (a blank may stand for the T, the seconds' fraction has any
+ * number of digits); without an offset it is taken for UTC, and a timestamp without time zone is stored as UTC, so that two producers' records can be
+ * compared. An integer is Kafka's unit, milliseconds since 1970.
  */
 #include "connectors/postgres/types.h"
 

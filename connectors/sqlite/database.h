@@ -19,7 +19,8 @@ void sqlite_set_up(void);
 /* Opens the file, with busy(arg, n) as busy handler from the first statement on. */
 enum status sqlite_open_database(const struct sqlite_config *config, int (*busy)(void *, int), void *arg,
                                  sqlite3 **ret_db, struct error *error);
-/* The columns of the table, in `ret_names` as "a, b, c" (NULL: there is no such table; sqlite3_free), and which of ours are among them. Returns SQLite's code. */
+/* The columns of the table, in `ret_names` as "a, b, c" (NULL: there is no such table; sqlite3_free), and which of ours are among them. Returns SQLite's
+ * code. */
 int sqlite_read_columns(sqlite3 *db, const struct sqlite_config *config, bool *ret_has, char **ret_names);
 /* Makes the table when it is missing, else looks whether it has the columns. */
 enum status sqlite_prepare_table(sqlite3 *db, const struct sqlite_config *config, struct error *error);

@@ -30,11 +30,13 @@ enum sqlite_moved {
 enum status sqlite_offsets_init(struct sqlite_offsets *offsets, sqlite3 *db, const struct sqlite_config *config,
                                 const char *service, struct error *error) WARN_UNUSED;
 void sqlite_offsets_fini(struct sqlite_offsets *offsets); /* zeroed is fine */
-/* In the open transaction, which is to be rolled back unless the answer is MOVED. Fenced: the error says what was expected and what was found. Returns SQLite's code. */
+/* In the open transaction, which is to be rolled back unless the answer is MOVED. Fenced: the error says what was expected and what was found. Returns
+ * SQLite's code. */
 int sqlite_offsets_move(struct sqlite_offsets *offsets, const struct offset_move *moves, unsigned count,
                         const char *path, enum sqlite_moved *ret_moved, struct error *error);
 
-/* What became of the moves that were tried last, when nobody knows: MOVED_ALREADY, or MOVED_NOT (and nobody else moved one), or fenced as above. Returns SQLite's code. */
+/* What became of the moves that were tried last, when nobody knows: MOVED_ALREADY, or MOVED_NOT (and nobody else moved one), or fenced as above. Returns
+ * SQLite's code. */
 int sqlite_offsets_recall(struct sqlite_offsets *offsets, const char *path, enum sqlite_moved *ret_moved,
                           struct error *error);
 

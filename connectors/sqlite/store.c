@@ -5,8 +5,8 @@
  * Trouble with the database rolls the whole transaction back. When earlier batches were in it, write cannot say so: the store becomes `lost`,
  * takes no more, and the next flush fails, which makes the framework hand everything again.
  *
- * Exactly once: the offsets move in the same transaction, just before the COMMIT (offsets.h). After a COMMIT that failed they are looked at before any row is written again:
- * should it have come through all the same, the rows are there, and would be refused as duplicates by a table with a key.
+ * Exactly once: the offsets move in the same transaction, just before the COMMIT (offsets.h). After a COMMIT that failed they are looked at before any row is
+ * written again: should it have come through all the same, the rows are there, and would be refused as duplicates by a table with a key.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /*
- * The ceiling that weir's Postgres store is measured against: a bare libpq client that makes the same rows out of nothing and has the server store as many of them in one transaction, by the
- * same means: COPY BINARY, for upsert into a temporary table and from there by INSERT ... ON CONFLICT.
+ * The ceiling that weir's Postgres store is measured against: a bare libpq client that makes the same rows out of nothing and has the server store as many of
+ * them in one transaction, by the same means: COPY BINARY, for upsert into a temporary table and from there by INSERT ... ON CONFLICT.
  *
  *   postgres_ceiling CONNINFO TABLE append|upsert RECORDS FLUSH
  */
@@ -60,8 +60,8 @@ static void send_chunk(struct client *client)
     client->used = 0;
 }
 
-/* Which order comes at this place when a batch is taken from each partition in turn, as weir does: an index cares much about the order of its keys. The rest that makes no whole turn comes as
- * it is. */
+/* Which order comes at this place when a batch is taken from each partition in turn, as weir does: an index cares much about the order of its keys. The rest
+ * that makes no whole turn comes as it is. */
 static uint64_t id_at(uint64_t place, uint64_t records)
 {
     uint64_t turn = place / (PARTITIONS * BATCH), in_turn = place % (PARTITIONS * BATCH);

@@ -84,7 +84,7 @@ static void assign(struct memory_source *source, unsigned number)
     int64_t start = partition.committed >= 0 ? partition.committed : 0;
     struct offset_start stored = {.topic = source->broker->topic, .partition = (int32_t)number};
     struct error error;
-    enum status status = intake_find_starts(source->intake, &stored, 1, source->context, &error);
+    enum status status = intake_find_starts(source->intake, &stored, 1, source->context, CLOCK_NEVER, &error);
     if (status != STATUS_OK)
         return; /* the context ended, or a drain began: nothing else ends the asking */
     if (stored.offset >= 0)

@@ -12,7 +12,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "connectors/sqlite/database.h"
 #include "processor/clock.h"
 #include "processor/log.h"
 #include "tests/support/checked.h"
