@@ -200,7 +200,7 @@ static void look_for_pattern(struct look *look, const struct config_node *node, 
     regfree(&regex);
 }
 
-/* A topic that is written to: there, or made by the brokers when the first record comes. */
+/* A topic that is written to: there, or made by the brokers when a producer asks for it. */
 static void look_for_target(struct look *look, const struct config_node *node, const char *topic)
 {
     rd_kafka_resp_err_t err = look_at_topic(look, node, topic);
@@ -218,7 +218,7 @@ static void look_for_target(struct look *look, const struct config_node *node, c
                    topic);
     else
         probe_warn(look->probe, node, "there is no topic \"%s\" yet%s", topic,
-                   made > 0 ? ": the brokers make it when the first record comes, with their defaults"
+                   made > 0 ? ": the brokers make it when weir asks for it, with their defaults"
                             : ", and the brokers do not say whether they make it by themselves");
 }
 

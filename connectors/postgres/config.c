@@ -287,7 +287,9 @@ static void check_columns(const struct postgres_config *config, struct config_re
         if (strlen(name) > NAME_MAX_BYTES)
             config_error_key(report, config->columns.nodes[i], "expected a name of at most %d bytes, found \"%s\"",
                              NAME_MAX_BYTES, name);
-        if (config->create && columns[i].declared.type == NULL)
+        /* Zero: it was wrong in itself, and is told. */
+        bool parsed = columns[i].from.template != NULL || columns[i].from.path.text != NULL;
+        if (config->create && parsed && columns[i].declared.type == NULL)
             config_error(report, config->columns.nodes[i],
                          "`create: true` needs the type of each column: {path: ..., type: text}");
     }

@@ -13,29 +13,69 @@ enum { TEXT = 25 };
 
 /* -- the table -- */
 
+/* Is it there (*ret_missing: no), and may we do with it what must be done? */
+static enum status look_for(struct postgres_connection *connection, const struct postgres_table *table,
+                            const char *name, bool *ret_missing, struct context *context, struct error *error)
+{
+    static const char sql[] =
+        "SELECT t IS NULL, CASE WHEN t IS NULL THEN has_schema_privilege($2, 'CREATE') ELSE has_table_privilege(t, "
+        "'SELECT') AND has_table_privilege(t, 'INSERT') AND has_table_privilege(t, 'UPDATE') END "
+        "FROM (SELECT to_regclass($1)::oid) AS r(t)";
+    static const Oid types[2] = {TEXT, TEXT};
+    const char *values[2] = {name, table->schema};
+    const struct postgres_params params = {.count = 2, .types = types, .values = values};
+    PGresult *result = NULL;
+    enum status status = postgres_run(connection, sql, &params, "cannot look for weir_offsets", context, &result,
+                                      error);
+    bool missing = status == STATUS_OK && PQgetvalue(result, 0, 0)[0] == 't';
+    bool allowed = status == STATUS_OK && PQgetvalue(result, 0, 1)[0] == 't';
+    PQclear(result);
+    if (status != STATUS_OK)
+        return status;
+    *ret_missing = missing;
+    if (allowed)
+        return STATUS_OK;
+    return error_set(error, ERROR_FATAL,
+                     "exactly_once keeps its offsets in %s, %s: GRANT SELECT, INSERT, UPDATE on it%s", name,
+                     missing ? "which is not there, and this user may not make it" : "which this user may not change",
+                     missing ? " when it is made (docs/delivery.md has the statement)" : "");
+}
+
 /* Looked for first: who may only write needs no right to make tables. */
 static enum status look_or_make(struct postgres_connection *connection, const struct postgres_table *table,
                                 struct context *context, struct error *error)
 {
-    static const Oid types[1] = {TEXT};
     char *name = postgres_sql_offsets(table), *sql = NULL;
-    const char *values[1] = {name};
-    const struct postgres_params params = {.count = 1, .types = types, .values = values};
-    PGresult *result = NULL;
+    bool missing = false;
     if (name == NULL)
         return error_set(error, ERROR_TRANSIENT, "out of memory");
-    enum status status = postgres_run(connection, "SELECT to_regclass($1) IS NULL", &params,
-                                      "cannot look for weir_offsets", context, &result, error);
-    bool missing = status == STATUS_OK && PQgetvalue(result, 0, 0)[0] == 't';
-    PQclear(result);
-    if (missing && asprintf(&sql,
-                            "CREATE TABLE IF NOT EXISTS %s (service text, topic text, partition integer, \"offset\" "
-                            "bigint NOT NULL, PRIMARY KEY (service, topic, partition))",
-                            name) < 0)
+    enum status status = look_for(connection, table, name, &missing, context, error);
+    if (status != STATUS_OK || !missing) {
+        free(name);
+        return status;
+    }
+    if (asprintf(&sql,
+                 "CREATE TABLE IF NOT EXISTS %s (service text, topic text, partition integer, \"offset\" "
+                 "bigint NOT NULL, PRIMARY KEY (service, topic, partition))",
+                 name) < 0) {
+        sql = NULL;
         status = error_set(error, ERROR_TRANSIENT, "out of memory");
-    else if (missing)
+    } else {
         status = postgres_run(connection, sql, NULL, "cannot make the table weir_offsets", context, NULL, error);
-    free(missing ? sql : NULL);
+    }
+    free(sql);
+    free(name);
+    return status;
+}
+
+enum status postgres_offsets_probe(struct postgres_connection *connection, const struct postgres_table *table,
+                                   struct context *context, struct error *error)
+{
+    bool missing;
+    char *name = postgres_sql_offsets(table);
+    if (name == NULL)
+        return error_set(error, ERROR_TRANSIENT, "out of memory");
+    enum status status = look_for(connection, table, name, &missing, context, error);
     free(name);
     return status;
 }

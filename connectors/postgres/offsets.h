@@ -10,6 +10,10 @@ extern const struct store_offsets postgres_offsets;
 enum status postgres_offsets_prepare(struct postgres_connection *connection, const struct postgres_table *table,
                                      struct context *context, struct error *error);
 
+/* Can it be there? Makes nothing. */
+enum status postgres_offsets_probe(struct postgres_connection *connection, const struct postgres_table *table,
+                                   struct context *context, struct error *error);
+
 /* After a commit whose outcome is not known: did it come through? Then `stored` is set. */
 enum status postgres_offsets_resolve(struct postgres_store *store, struct context *context, struct error *error);
 void postgres_moves_fini(struct postgres_moves *moves);

@@ -310,8 +310,12 @@ static struct postgres_store *make(const struct postgres_config *config, const s
 static enum status look(struct postgres_store *store, struct probe *probe, struct context *context, struct error *error)
 {
     enum status status = postgres_connect(&store->connection, context, error);
-    return status == STATUS_OK ? postgres_table_probe(&store->table, &store->connection, probe, context, error)
-                               : status;
+    if (status == STATUS_OK)
+        status = postgres_table_probe(&store->table, &store->connection, probe, context, error);
+    /* Where the table itself is still to be made, so is the other. */
+    if (status == STATUS_OK && store->exactly_once && store->table.oid != 0)
+        status = postgres_offsets_probe(&store->connection, &store->table, context, error);
+    return status;
 }
 
 /* What at least once may mean for a table with a key, said before it happens. */

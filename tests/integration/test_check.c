@@ -101,7 +101,7 @@ static void a_good_config_is_good_and_nothing_was_made(void **state)
     assert_holds(&process, "weir.yaml: good: check-good: kafka -> decode -> enrich (set, lookup, filter) -> sqlite + "
                            "file; all of it answers\n");
     assert_holds(&process, "warning: errors.dead_letter.topic: there is no topic \"check-good.dlq\" yet: the brokers "
-                           "make it when the first record comes");
+                           "make it when weir asks for it");
     assert_false(topic_is_there("check-good.dlq"));
     assert_false(group_is_there("check-good"));
     assert_false(file_is_there(&process, "orders.db"));

@@ -222,6 +222,34 @@ static void a_wrong_row_moves_no_offset(void **state)
     postgres_scene_end(&scene);
 }
 
+/* Who may write the table, and neither make the offsets' nor change them. */
+static void a_right_that_is_missing_for_the_offsets_is_told(void **state)
+{
+    (void)state;
+    struct postgres_scene scene;
+    char dsn[512], setup[1024];
+    snprintf(dsn, sizeof dsn, "%s user=weir_clerk password=clerk", postgres_scene_dsn());
+    snprintf(setup, sizeof setup,
+             "do $$ begin create role weir_clerk login password 'clerk'; exception when duplicate_object then null; "
+             "end $$; %s; grant usage on schema t to weir_clerk; grant insert on orders to weir_clerk",
+             POSTGRES_ORDERS);
+    postgres_scene_begin_at(&scene, dsn, setup, POSTGRES_APPEND);
+    scene.stored.env.exactly_once = true;
+    assert_int_equal(stored_open(&scene.stored), STATUS_FAILED);
+    assert_int_equal(scene.stored.error.class, ERROR_FATAL);
+    assert_non_null(
+        strstr(scene.stored.error.text, "\"t\".weir_offsets, which is not there, and this user may not make it"));
+    postgres_scene_run(&scene,
+                       "create table weir_offsets (service text, topic text, partition int, \"offset\" bigint, "
+                       "primary key (service, topic, partition)); grant select, insert on weir_offsets to weir_clerk");
+    assert_int_equal(stored_open(&scene.stored), STATUS_FAILED);
+    assert_non_null(strstr(scene.stored.error.text, "which this user may not change: GRANT SELECT, INSERT, UPDATE"));
+    postgres_scene_run(&scene, "grant update on weir_offsets to weir_clerk");
+    assert_int_equal(stored_open(&scene.stored), STATUS_OK);
+    assert_int_equal(store(&scene, 0, 10, -1), STATUS_OK);
+    postgres_scene_end(&scene);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -233,6 +261,7 @@ int main(void)
         cmocka_unit_test(what_comes_after_a_flush_that_was_given_up_is_stored_whatever_became_of_that),
         cmocka_unit_test(what_is_discarded_is_not_stored),
         cmocka_unit_test(a_wrong_row_moves_no_offset),
+        cmocka_unit_test(a_right_that_is_missing_for_the_offsets_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
