@@ -9,9 +9,9 @@
 #include <string.h>
 
 #include "config/probe.h"
+#include "connectors/kafka/ask.h"
 #include "connectors/kafka/source.h"
 
-enum { ANSWER_MS = 1000 };
 #define CLOSE_PATIENCE (2 * CLOCK_SECOND)
 
 struct look {
@@ -24,42 +24,12 @@ struct look {
 
 /* -- asking -- */
 
-/* How long the next question may take; 0: the time is over. */
-static int patience_ms(const struct look *look)
-{
-    int64_t left = context_deadline(look->context) - clock_now();
-    if (context_status(look->context) != STATUS_OK || left <= 0)
-        return 0;
-    return left / CLOCK_MS < ANSWER_MS ? (int)(left / CLOCK_MS) + 1 : ANSWER_MS;
-}
-
-/* rkt NULL and not all: only whether somebody answers (and only before a topic was asked for: librdkafka then asks for those that it knows, and lets the broker
- * make them). Asks again until the time is over. The caller destroys *ret; NULL: see the result. */
 static rd_kafka_resp_err_t ask(struct look *look, bool all, rd_kafka_topic_t *rkt, const struct rd_kafka_metadata **ret)
 {
-    rd_kafka_resp_err_t err = RD_KAFKA_RESP_ERR__TIMED_OUT;
-    int ms;
-    *ret = NULL;
-    while ((ms = patience_ms(look)) > 0) {
-        int64_t began = clock_now();
-        err = rd_kafka_metadata(look->client.rk, all, rkt, ret, ms);
-        (void)rd_kafka_poll(look->client.rk, 0); /* for the error callback's words */
-        if (err == RD_KAFKA_RESP_ERR_NO_ERROR) {
-            if ((*ret)->broker_cnt > 0)
-                look->broker = (*ret)->brokers[0].id;
-            return err;
-        }
-        if (clock_now() - began < 100 * CLOCK_MS)
-            (void)context_sleep(look->context, 100 * CLOCK_MS);
-    }
+    rd_kafka_resp_err_t err = kafka_ask_metadata(&look->client, look->context, all, rkt, ret);
+    if (err == RD_KAFKA_RESP_ERR_NO_ERROR && (*ret)->broker_cnt > 0)
+        look->broker = (*ret)->brokers[0].id;
     return err;
-}
-
-static const char *why(const struct look *look, rd_kafka_resp_err_t err)
-{
-    if (look->client.state != KAFKA_UP)
-        return look->client.reason;
-    return look->client.last_words[0] != '\0' ? look->client.last_words : rd_kafka_err2str(err);
 }
 
 static bool find_brokers(struct look *look, const struct config_node *node)
@@ -70,7 +40,8 @@ static bool find_brokers(struct look *look, const struct config_node *node)
         rd_kafka_metadata_destroy(metadata);
         return true;
     }
-    probe_tell(look->probe, ERROR_TRANSIENT, node, "expected a broker that answers in time: %s", why(look, err));
+    probe_tell(look->probe, ERROR_TRANSIENT, node, "expected a broker that answers in time: %s",
+               kafka_ask_why(&look->client, err));
     return false;
 }
 
@@ -78,7 +49,7 @@ static bool find_brokers(struct look *look, const struct config_node *node)
 static int makes_topics(struct look *look)
 {
     char id[16], words[256];
-    int answer = -1, ms = patience_ms(look);
+    int answer = -1, ms = kafka_ask_patience(look->context);
     if (ms == 0 || look->broker < 0)
         return -1;
     /* Every broker has it, and all should have the same. */
@@ -111,11 +82,6 @@ static int makes_topics(struct look *look)
 }
 
 /* -- topics -- */
-
-static bool is_missing(rd_kafka_resp_err_t err)
-{
-    return err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART || err == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC;
-}
 
 static void tell_topic(struct look *look, const struct config_node *node, const char *topic, rd_kafka_resp_err_t err)
 {
@@ -165,7 +131,7 @@ static rd_kafka_resp_err_t look_at_topic(struct look *look, const struct config_
 static void look_for_name(struct look *look, const struct config_node *node, const char *topic)
 {
     rd_kafka_resp_err_t err = look_at_topic(look, node, topic);
-    if (is_missing(err))
+    if (kafka_ask_is_missing(err))
         probe_tell(look->probe, ERROR_TRANSIENT, node, "there is no topic \"%s\"", topic);
     else if (err != RD_KAFKA_RESP_ERR_NO_ERROR)
         tell_topic(look, node, topic, err);
@@ -206,7 +172,7 @@ static void look_for_target(struct look *look, const struct config_node *node, c
     rd_kafka_resp_err_t err = look_at_topic(look, node, topic);
     if (err == RD_KAFKA_RESP_ERR_NO_ERROR)
         return;
-    if (!is_missing(err)) {
+    if (!kafka_ask_is_missing(err)) {
         tell_topic(look, node, topic, err);
         return;
     }
@@ -233,7 +199,7 @@ static void look_at_group(struct look *look, const struct config_node *node, con
     rd_kafka_resp_err_t err = left > 0 ? rd_kafka_committed(look->client.rk, look->found, (int)(left / CLOCK_MS) + 1)
                                        : RD_KAFKA_RESP_ERR__TIMED_OUT;
     for (int i = 0; i < look->found->cnt && err == RD_KAFKA_RESP_ERR_NO_ERROR; i++)
-        err = is_missing(look->found->elems[i].err) ? err : look->found->elems[i].err;
+        err = kafka_ask_is_missing(look->found->elems[i].err) ? err : look->found->elems[i].err;
     if (err == RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED)
         probe_tell(look->probe, ERROR_FATAL, node, "expected the right to use the group \"%s\": %s", group,
                    rd_kafka_err2str(err));
