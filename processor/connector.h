@@ -17,6 +17,7 @@ struct config_report;
 struct dead_letter;
 struct health;
 struct intake;
+struct lag_report;
 struct metrics;
 struct offsets;
 struct probe; /* config/probe.h */
@@ -145,6 +146,20 @@ struct store_type {
 };
 
 /*
+ * How far the service is behind, asked from outside (`weir lag`): whether it runs or not, it does not notice. Joins no group, commits nothing, makes nothing. Every function ends soon after
+ * the context does; its deadline is the time that the other side has. ERROR_TRANSIENT: the other side does not answer now; look may be called again. One thread.
+ */
+struct source_lag {
+    /* Asks nobody yet. */
+    enum status (*open)(const void *config, const struct connector_env *env, void **ret_lag, struct error *error);
+    /* Adds a sample of each partition, and what could not be told (a topic that is missing) as a problem; those of the last look are cleared first. */
+    enum status (*look)(void *lag, struct lag_report *report, struct context *context, struct error *error);
+    /* Fills in `oldest` and `nothing_there` where there is lag, by fetching one record of each such partition. What does not come in time stays unknown. */
+    void (*date)(void *lag, struct lag_report *report, struct context *context);
+    void (*close)(void *lag); /* NULL is fine */
+};
+
+/*
  * A source. run is its thread: consumes into the intake until the intake drains (intake.h), then waits for the ledger, commits and leaves.
  * It must return soon after the context ends, whatever the other side does.
  */
@@ -163,6 +178,7 @@ struct source_type {
      * topic, commits nothing. Returns soon after the context ends; the deadline is the time that the other side has to answer. */
     void (*probe)(const void *config, const struct dead_letter_config *letters, const struct config_node *letters_node,
                   const struct connector_env *env, struct context *context);
+    const struct source_lag *lag; /* NULL: this kind of source has no such thing */
     /* The sink for rejected records that belongs to this kind of source; NULL: it has none. env->source_config is the source's. Opens lazily: a broker that
      * is away is no error here. */
     enum status (*open_dead_letter)(const struct dead_letter_config *config, const struct connector_env *env,

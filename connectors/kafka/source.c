@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "connectors/kafka/dead_letter.h"
+#include "connectors/kafka/lag.h"
 #include "connectors/kafka/probe.h"
 #include "connectors/kafka/source.h"
 #include "processor/check.h"
@@ -368,6 +369,7 @@ const struct source_type kafka_source = {
     .run = kafka_run,
     .close = kafka_close,
     .probe = kafka_source_probe,
+    .lag = &kafka_lag,
     .open_dead_letter = kafka_dead_letter_open,
     .check_dead_letter = kafka_dead_letter_check,
 };
