@@ -1,7 +1,5 @@
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "cli/live.h"
 #include "cli/plan.h"
@@ -20,13 +18,6 @@ struct check {
     bool json, live;
     int64_t timeout; /* ns, for each of the others */
 };
-
-/* Findings are what was asked for: stdout. */
-static bool wants_colour(void)
-{
-    const char *no_color = getenv("NO_COLOR");
-    return isatty(STDOUT_FILENO) == 1 && (no_color == NULL || no_color[0] == '\0');
-}
 
 static void say_good(const struct check *check, const char *file, const struct config *config)
 {
@@ -67,7 +58,7 @@ static enum exit_code check_file(const struct check *check, const char *file)
     if (check->json)
         config_report_print_json(report, stdout);
     else
-        config_report_print(report, stdout, wants_colour());
+        config_report_print(report, stdout, text_wants_colour(stdout));
     unsigned errors = config_report_errors(report);
     if (config != NULL && errors == 0)
         say_good(check, file, config);

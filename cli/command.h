@@ -24,6 +24,8 @@ enum option_id {
     OPTION_KEEP,
     OPTION_LIVE,
     OPTION_TIMEOUT,
+    OPTION_FOR,
+    OPTION_EVERY,
     OPTION_COUNT,
 };
 

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "processor/clock.h"
 #include "processor/json.h"
@@ -76,4 +77,10 @@ void text_json(FILE *out, const char *text)
         text += size == 0 ? 1 : size;
     }
     putc('"', out);
+}
+
+bool text_wants_colour(FILE *out)
+{
+    const char *no_color = getenv("NO_COLOR");
+    return isatty(fileno(out)) == 1 && (no_color == NULL || no_color[0] == '\0');
 }

@@ -2,6 +2,7 @@
 #ifndef WEIR_CLI_TEXT_H
 #define WEIR_CLI_TEXT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 
@@ -12,5 +13,7 @@ const char *text_bytes(char text[TEXT_MAX], int64_t bytes); /* 45.3 MiB */
 const char *text_time(char text[TEXT_MAX], int64_t ns);     /* 0.25 s, 12.3 s, 3 min 20 s, 2 h 5 min */
 /* As a JSON string with its quotes; what is not valid UTF-8 becomes U+FFFD. */
 void text_json(FILE *out, const char *text);
+/* Is it a terminal, and NO_COLOR not set? */
+bool text_wants_colour(FILE *out);
 
 #endif

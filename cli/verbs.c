@@ -50,6 +50,28 @@ static const struct option CHECK_OPTIONS[] = {
     {0},
 };
 
+static const struct option LAG_OPTIONS[] = {
+    {.id = OPTION_FOR,
+     .name = "for",
+     .value = "TIME",
+     .help = "look again and again for so long, to see whether it moves (one look)",
+     .duration = true},
+    {.id = OPTION_EVERY,
+     .name = "every",
+     .value = "TIME",
+     .help = "from one look to the next, with --for (5s)",
+     .duration = true},
+    {.id = OPTION_TIMEOUT,
+     .name = "timeout",
+     .value = "TIME",
+     .help = "how long the brokers may take to answer a look (10s)",
+     .duration = true},
+    {.id = OPTION_JSON, .name = "json", .help = "one JSON document instead of the table"},
+    {.id = OPTION_VERBOSE, .letter = 'v', .name = "verbose", .help = "what the client says meanwhile, on stderr"},
+    HELP_OPTION,
+    {0},
+};
+
 static const struct option DEMO_OPTIONS[] = {
     {.id = OPTION_RECORDS,
      .letter = 'n',
@@ -104,6 +126,29 @@ const struct verb command_verbs[] = {
          "topics and the group's offsets, and opens each store, as `weir run` would: every problem is told with\n"
          "its place. It joins no group, and makes no topic, table, folder or file.\n"
          "Exits with 78 when there is a mistake, 69 when something is only out of reach. Warnings alone are good.\n"},
+    {.name = "lag",
+     .arguments = "FILE",
+     .least = 1,
+     .most = 1,
+     .help = "show how far the service of FILE is behind, and whether it moves",
+     .options = LAG_OPTIONS,
+     .run = verb_lag,
+     .examples = "  weir lag orders.yaml\n"
+                 "  weir lag --for 30s --every 5s orders.yaml\n"
+                 "  weir lag --for 1m --json orders.yaml | jq .state\n",
+     .details =
+         "For each partition: what the group has committed, the end, the lag in records and in time (the age of the\n"
+         "first record that is not consumed yet, by its timestamp), and a state with its reason:\n"
+         "  OK       caught up, now or in between; or behind and getting nearer\n"
+         "  UNKNOWN  behind, and one look does not tell whether it moves: see --for\n"
+         "  WARN     it moves, but the lag does not shrink; or the committed offset went back, or is not in the log\n"
+         "  STALL    a member has it, and it does not move\n"
+         "  STOP     no member of the group has it\n"
+         "The states are Burrow's, judged over the window of --for. The service may run or not, and does not notice:\n"
+         "nothing joins the group or commits. A partition without a commit is behind by what `start` says.\n"
+         "Exits with 0 when nothing is worse than WARN, 1 when a partition is in STALL or STOP, 69 when the brokers "
+         "do\n"
+         "not answer or a topic is missing, 78 when FILE has mistakes or a right is missing.\n"},
     {.name = "demo",
      .arguments = "",
      .help = "run everything on an embedded broker with generated orders",

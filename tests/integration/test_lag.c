@@ -1,0 +1,195 @@
+/* `weir lag` against a real broker: what it tells of a group, and that it leaves the group alone. */
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "processor/clock.h"
+#include "tests/support/kafka.h"
+#include "tests/support/process.h"
+#include "tests/support/scene.h"
+
+static const char *const LAG[] = {"lag", "--timeout", "30s", "weir.yaml", NULL};
+static const char *const LAG_JSON[] = {"lag", "--json", "--timeout", "30s", "weir.yaml", NULL};
+static const char *const LAG_LONG[] = {"lag", "--json", "--for", "1500ms", "--every", "500ms", "weir.yaml", NULL};
+
+static void assert_holds(const struct process *process, const char *text)
+{
+    char *whole = process_read(process, "stdout");
+    if (whole == NULL || strstr(whole, text) == NULL)
+        fail_msg("no \"%s\" in stdout:\n%s", text, whole != NULL ? whole : "(no such file)");
+    free(whole);
+}
+
+/* What the group has, as if a service had committed it. */
+static void commit(const char *group, const char *topic, int32_t partition, int64_t offset)
+{
+    const struct kafka_property properties[] = {{"group.id", group}, {NULL, NULL}};
+    rd_kafka_t *rk = kafka_connect(RD_KAFKA_CONSUMER, scene_broker, properties, NULL);
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_list_add(list, topic, partition)->offset = offset;
+    assert_int_equal(rd_kafka_commit(rk, list, 0), RD_KAFKA_RESP_ERR_NO_ERROR);
+    rd_kafka_topic_partition_list_destroy(list);
+    rd_kafka_destroy(rk);
+}
+
+static int64_t committed(const char *group, const char *topic, int32_t partition)
+{
+    const struct kafka_property properties[] = {{"group.id", group}, {NULL, NULL}};
+    rd_kafka_t *rk = kafka_connect(RD_KAFKA_CONSUMER, scene_broker, properties, NULL);
+    int64_t offset = kafka_committed(rk, topic, partition);
+    rd_kafka_destroy(rk);
+    return offset;
+}
+
+static void a_group_that_committed_half_and_nothing(void **state)
+{
+    (void)state;
+    struct process process;
+    process_init(&process, "lag-half");
+    kafka_make_topic(scene_producer, "lag-half", 3);
+    scene_config(&process, "lag-half", SCENE_TO_SQLITE);
+    for (int i = 0; i < 20; i++) {
+        scene_send("lag-half", 0, "k", "{}");
+        scene_send("lag-half", 1, "k", "{}");
+    }
+    scene_flush();
+    commit("lag-half", "lag-half", 0, 10);
+
+    assert_int_equal(process_run(&process, LAG_JSON), 1);
+    assert_holds(&process, "\"offsets_kept_by\": \"group\", \"state\": \"STOP\", \"lag\": 30, ");
+    assert_holds(&process, "\"partition\": 0, \"committed\": 10, \"start\": 0, \"end\": 20, \"lag\": 10, "
+                           "\"lag_seconds\": ");
+    assert_holds(&process, "\"partition\": 1, \"committed\": null, \"start\": 0, \"end\": 20, \"lag\": 20, "
+                           "\"lag_seconds\": ");
+    assert_holds(&process, "\"partition\": 2, \"committed\": null, \"start\": 0, \"end\": 0, \"lag\": 0, "
+                           "\"lag_seconds\": null, \"member\": false, \"looks\": 1, \"state\": \"OK\"");
+    /* scene_send's timestamp is of 2023. */
+    assert_true(process_number(&process, "stdout", "lag_seconds") > 365 * 24 * 3600);
+    assert_int_equal(process_run(&process, LAG), 1);
+    assert_holds(&process, "lag-half          1          -   20   20  ");
+    assert_holds(&process, "  STOP   no member of the group has it; nothing was committed yet\n");
+
+    assert_int_equal(committed("lag-half", "lag-half", 0), 10);
+    assert_int_equal(committed("lag-half", "lag-half", 1), -1);
+
+    commit("lag-half", "lag-half", 0, 20);
+    commit("lag-half", "lag-half", 1, 20);
+    assert_int_equal(process_run(&process, LAG), 0);
+    process_fini(&process);
+}
+
+static void a_topic_that_is_missing_is_told_and_not_made(void **state)
+{
+    (void)state;
+    struct process process;
+    process_init(&process, "lag-missing");
+    scene_config(&process, "lag-missing", SCENE_TO_SQLITE);
+    assert_int_equal(process_run(&process, LAG), 69);
+    assert_holds(&process, "lag-missing: there is no such topic\n");
+    assert_int_equal(process_run(&process, LAG_JSON), 69);
+    assert_holds(&process, "\"partitions\": [], \"problems\": [{\"topic\": \"lag-missing\", \"problem\": ");
+    assert_int_equal(kafka_partitions(scene_producer, "lag-missing"), 0);
+    process_fini(&process);
+}
+
+static void a_broker_that_is_away_is_69_within_the_time_and_mistakes_are_78(void **state)
+{
+    (void)state;
+    struct process process;
+    process_init(&process, "lag-away");
+    process_file(&process, "weir.yaml",
+                 "service: s\nsource: {kafka: {brokers: \"127.0.0.1:%u\", group: g, topics: [t]}}\n"
+                 "stages: [{store: {stdout: {}}}]\n",
+                 process_free_port());
+    int64_t began = clock_now();
+    assert_int_equal(process_run(&process, (const char *const[]){"lag", "--timeout", "1s", "weir.yaml", NULL}), 69);
+    assert_true(clock_now() - began < 20 * CLOCK_SECOND);
+    assert_true(process_said(&process, "weir lag: expected a broker that answers in time: "));
+    process_file(&process, "weir.yaml", "service: s\n");
+    assert_int_equal(process_run(&process, LAG), 78);
+    process_fini(&process);
+}
+
+/* One stopped by SIGSTOP is a member still, and does not move. */
+static void a_service_that_hangs_is_stalled_and_does_not_notice_the_looks(void **state)
+{
+    (void)state;
+    struct process service, lag;
+    char config[1024];
+    process_init(&service, "lag-service");
+    process_init(&lag, "lag-beside");
+    kafka_make_topic(scene_producer, "lag-service", 2);
+    scene_send_orders("lag-service", 2, 100);
+    snprintf(config, sizeof config,
+             "service: lag-service\nadmin: false\nsource:\n  kafka: {brokers: \"%s\", group: lag-service, topics: "
+             "[lag-service], start: earliest, instance: one}\n"
+             "stages:\n  - decode: {}\n  - store: {sqlite: {path: \"%s/orders.db\", table: orders, columns: {order_id: "
+             ".order_id}}}\n",
+             scene_broker, service.dir);
+    process_file(&service, "weir.yaml", "%s", config);
+    process_file(&lag, "weir.yaml", "%s", config);
+    process_start(&service, (const char *const[]){"run", "weir.yaml", "--receipt", "receipt.json", NULL});
+    for (int64_t began = clock_now();
+         committed("lag-service", "lag-service", 0) < 50 || committed("lag-service", "lag-service", 1) < 50;)
+        process_look_again(&service, began);
+    assert_int_equal(process_run(&lag, LAG_LONG), 0);
+    assert_holds(&lag, "\"member\": true");
+    assert_holds(&lag, "\"looks\": 4, \"window_seconds\": 1.");
+
+    process_signal(&service, SIGSTOP);
+    scene_send_orders("lag-service", 2, 100);
+    assert_int_equal(process_run(&lag, LAG_LONG), 1);
+    assert_holds(&lag, "\"state\": \"STALL\", \"lag\": 100, ");
+    assert_holds(&lag, "\"member\": true, \"looks\": 4, \"state\": \"STALL\", \"reason\": \"a member has it: ");
+    process_signal(&service, SIGCONT);
+
+    for (int64_t began = clock_now(); scene_query(&service, "select count(*) from orders", NULL, 0) < 200;)
+        process_look_again(&service, began);
+    process_signal(&service, SIGTERM);
+    assert_int_equal(process_wait(&service), 0);
+    assert_int_equal(process_number(&service, "receipt.json", "consumed"), 200);
+    assert_false(process_said(&service, "revoked"));
+    process_fini(&service);
+    process_fini(&lag);
+}
+
+/* A mark ends each transaction: an offset behind the last record is one before the end, and nothing is left. */
+static void the_mark_behind_a_transaction_is_no_lag(void **state)
+{
+    (void)state;
+    struct process process;
+    const struct kafka_property properties[] = {{"transactional.id", "lag-marks"}, {NULL, NULL}};
+    process_init(&process, "lag-marks");
+    kafka_make_topic(scene_producer, "lag-marks", 1);
+    scene_config(&process, "lag-marks", SCENE_TO_SQLITE);
+    rd_kafka_t *rk = kafka_connect(RD_KAFKA_PRODUCER, scene_broker, properties, NULL);
+    assert_null(rd_kafka_init_transactions(rk, KAFKA_WAIT_MS));
+    assert_null(rd_kafka_begin_transaction(rk));
+    assert_int_equal(rd_kafka_producev(rk, RD_KAFKA_V_TOPIC("lag-marks"), RD_KAFKA_V_VALUE("{}", 2), RD_KAFKA_V_END),
+                     RD_KAFKA_RESP_ERR_NO_ERROR);
+    assert_null(rd_kafka_commit_transaction(rk, KAFKA_WAIT_MS));
+    rd_kafka_destroy(rk);
+    commit("lag-marks", "lag-marks", 0, 1);
+    assert_int_equal(process_run(&process, LAG_JSON), 0);
+    assert_holds(&process, "\"committed\": 1, \"start\": 0, \"end\": 2, \"lag\": 0, \"lag_seconds\": null, ");
+    assert_holds(&process, "caught up: what is left are no records");
+    process_fini(&process);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_group_that_committed_half_and_nothing),
+        cmocka_unit_test(a_topic_that_is_missing_is_told_and_not_made),
+        cmocka_unit_test(a_broker_that_is_away_is_69_within_the_time_and_mistakes_are_78),
+        cmocka_unit_test(a_service_that_hangs_is_stalled_and_does_not_notice_the_looks),
+        cmocka_unit_test(the_mark_behind_a_transaction_is_no_lag),
+    };
+    return cmocka_run_group_tests(tests, scene_connect, scene_disconnect);
+}
