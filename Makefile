@@ -159,13 +159,24 @@ docs: all
 demo: all
 	@$(BUILD)/weir demo --records $(RECORDS)
 
-install: all
+# Where man(1) and the shells look, of what the program says of itself.
+SHARED := man/man1/weir.1 bash-completion/completions/weir zsh/site-functions/_weir fish/vendor_completions.d/weir.fish
+
+$(BUILD)/share/man/man1/weir.1: PRINT = help --man
+$(BUILD)/share/bash-completion/completions/weir: PRINT = completion bash
+$(BUILD)/share/zsh/site-functions/_weir: PRINT = completion zsh
+$(BUILD)/share/fish/vendor_completions.d/weir.fish: PRINT = completion fish
+$(SHARED:%=$(BUILD)/share/%): $(BUILD)/weir
+	@mkdir -p $(@D) && $(BUILD)/weir $(PRINT) >$@
+
+install: all $(SHARED:%=$(BUILD)/share/%)
 	install -D -m 755 $(BUILD)/weir $(DESTDIR)$(PREFIX)/bin/weir
+	for file in $(SHARED); do install -D -m 644 $(BUILD)/share/$$file $(DESTDIR)$(PREFIX)/share/$$file || exit 1; done
 	install -d $(DESTDIR)$(PREFIX)/share/doc/weir/examples
 	install -m 644 LICENSE $(wildcard README.md) $(DESTDIR)$(PREFIX)/share/doc/weir
 	$(if $(wildcard config/examples/*),cp -R config/examples/. $(DESTDIR)$(PREFIX)/share/doc/weir/examples)
 uninstall:
-	rm -f $(DESTDIR)$(PREFIX)/bin/weir
+	rm -f $(DESTDIR)$(PREFIX)/bin/weir $(SHARED:%=$(DESTDIR)$(PREFIX)/share/%)
 	rm -rf $(DESTDIR)$(PREFIX)/share/doc/weir
 
 # What took minutes to get (librdkafka, the broker's jars) survives clean.

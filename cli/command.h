@@ -1,5 +1,5 @@
 /*
- * The command line: what verbs and options there are, and what was given. One table (verbs.c) drives parsing, help and "did you mean".
+ * The command line: what verbs and options there are, and what was given. One table (verbs.c) drives parsing, help, the man page, the completion of shells and "did you mean".
  */
 #ifndef WEIR_CLI_COMMAND_H
 #define WEIR_CLI_COMMAND_H
@@ -26,6 +26,7 @@ enum option_id {
     OPTION_TIMEOUT,
     OPTION_FOR,
     OPTION_EVERY,
+    OPTION_MAN,
     OPTION_COUNT,
 };
 
@@ -44,11 +45,12 @@ struct command;
 
 struct verb {
     const char *name;
-    const char *arguments; /* as help shows them; "" none */
-    unsigned least, most;  /* of them */
-    const char *help;      /* one line */
-    const char *details;   /* paragraphs for `weir help VERB`; NULL: none */
-    const char *examples;  /* lines; NULL: none */
+    const char *arguments;      /* as help shows them; "" none */
+    unsigned least, most;       /* of them */
+    const char *const *choices; /* what an argument can be, NULL-terminated; NULL: see `arguments` */
+    const char *help;           /* one line */
+    const char *details;        /* paragraphs for `weir help VERB`; NULL: none */
+    const char *examples;       /* lines; NULL: none */
     const struct option *options;
     enum exit_code (*run)(const struct command *command);
 };
@@ -60,7 +62,13 @@ struct command {
     unsigned count;
 };
 
+struct exit_words {
+    enum exit_code code;
+    const char *words; /* NULL ends the list */
+};
+
 extern const struct verb command_verbs[]; /* name NULL ends it */
+extern const struct exit_words command_exits[];
 
 /*
  * Parses argv, which it permutes: options may stand anywhere behind the verb, "--" ends them; `--help` and `--version` instead of a verb are the
@@ -75,5 +83,9 @@ const struct verb *command_find(const char *name); /* NULL: no such verb */
 
 /* The page of the program (verb NULL) or of one verb. */
 void command_help(const struct verb *verb, FILE *out);
+/* The same for man(1), of all verbs, as roff. */
+void command_man(FILE *out);
+/* The script by which a shell completes the command line. False: no such shell. */
+bool command_completion(const char *shell, FILE *out) WARN_UNUSED;
 
 #endif

@@ -52,11 +52,10 @@ static void help_program(FILE *out)
         snprintf(head, sizeof head, "%s %s", verb->name, verb->arguments);
         fprintf(out, "  %-*s %s\n", MARGIN, head, verb->help);
     }
-    fputs("\n"
-          "`weir help VERB` tells a verb's options.\n"
-          "Exit codes: 0 done, 1 failure, 64 usage, 69 unavailable, 70 internal, 75 stopped with records in flight, 78 "
-          "config.\n",
-          out);
+    fputs("\n`weir help VERB` tells a verb's options.\nExit codes: ", out);
+    for (const struct exit_words *exit = command_exits; exit->words != NULL; exit++)
+        fprintf(out, "%s%d %s", exit == command_exits ? "" : ", ", (int)exit->code, exit->words);
+    fputs(".\n", out);
 }
 
 void command_help(const struct verb *verb, FILE *out)
@@ -69,6 +68,10 @@ void command_help(const struct verb *verb, FILE *out)
 
 enum exit_code verb_help(const struct command *command)
 {
+    if (command_has(command, OPTION_MAN)) {
+        command_man(stdout);
+        return EXIT_OK;
+    }
     if (command->count == 0) {
         command_help(NULL, stdout);
         return EXIT_OK;

@@ -97,6 +97,21 @@ static const struct option VERSION_OPTIONS[] = {
 
 static const struct option HELP_ONLY[] = {HELP_OPTION, {0}};
 
+static const struct option HELP_OPTIONS[] = {
+    {.id = OPTION_MAN, .name = "man", .help = "all of it as a man page (roff)"},
+    HELP_OPTION,
+    {0},
+};
+
+static const char *const SHELLS[] = {"bash", "zsh", "fish", NULL};
+
+const struct exit_words command_exits[] = {
+    {EXIT_OK, "done"},           {EXIT_FAILED, "failure"},
+    {EXIT_USAGE, "usage"},       {EXIT_UNAVAILABLE, "unavailable"},
+    {EXIT_INTERNAL, "internal"}, {EXIT_NOT_DRAINED, "stopped with records in flight"},
+    {EXIT_CONFIG, "config"},     {0},
+};
+
 const struct verb command_verbs[] = {
     {.name = "run",
      .arguments = "FILE",
@@ -169,6 +184,18 @@ const struct verb command_verbs[] = {
      .examples = "  weir schema > weir.schema.json\n",
      .details = "An editor with a YAML language server uses it when a config begins with\n"
                 "  # yaml-language-server: $schema=weir.schema.json\n"},
+    {.name = "completion",
+     .arguments = "SHELL",
+     .least = 1,
+     .most = 1,
+     .choices = SHELLS,
+     .help = "print what makes bash, zsh or fish complete the command line",
+     .options = HELP_ONLY,
+     .run = verb_completion,
+     .examples = "  weir completion bash > /etc/bash_completion.d/weir\n"
+                 "  weir completion zsh > /usr/local/share/zsh/site-functions/_weir\n"
+                 "  weir completion fish > ~/.config/fish/completions/weir.fish\n",
+     .details = "`make install` does it for all three. For this one bash: eval \"$(weir completion bash)\"\n"},
     {.name = "version",
      .arguments = "",
      .help = "print the versions of weir and what is inside",
@@ -178,7 +205,7 @@ const struct verb command_verbs[] = {
      .arguments = "[VERB]",
      .most = 1,
      .help = "print this, or all about VERB",
-     .options = HELP_ONLY,
+     .options = HELP_OPTIONS,
      .run = verb_help},
     {0},
 };

@@ -9,6 +9,7 @@ enum exit_code verb_check(const struct command *command);
 enum exit_code verb_lag(const struct command *command);
 enum exit_code verb_schema(const struct command *command);
 enum exit_code verb_demo(const struct command *command);
+enum exit_code verb_completion(const struct command *command);
 enum exit_code verb_version(const struct command *command);
 enum exit_code verb_help(const struct command *command);
 
