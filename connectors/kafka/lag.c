@@ -327,22 +327,21 @@ static struct lag_partition *find(struct lag_report *report, const char *topic, 
     return NULL;
 }
 
-/* True: this partition has its answer. */
-static bool take(struct lag_partition *partition, const rd_kafka_message_t *message)
+static void take(struct lag_partition *partition, const rd_kafka_message_t *message)
 {
     rd_kafka_timestamp_type_t type;
     if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
         partition->nothing_there = message->offset >= partition->latest.end;
-        return true;
+        return;
     }
+    /* A record that can't be read, or a right that is missing: the age stays unknown. */
     if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR)
-        return false;
+        return;
     /* Past what was the end at the look: until there, no record is left. */
     partition->nothing_there = message->offset >= partition->latest.end;
     partition->oldest = rd_kafka_message_timestamp(message, &type);
     if (type == RD_KAFKA_TIMESTAMP_NOT_AVAILABLE)
         partition->oldest = -1;
-    return true;
 }
 
 static void fetch_one_each(struct kafka_lag *lag, struct lag_report *report, int wanted, struct context *context)
@@ -353,7 +352,8 @@ static void fetch_one_each(struct kafka_lag *lag, struct lag_report *report, int
             continue;
         const char *topic = message->rkt != NULL ? rd_kafka_topic_name(message->rkt) : "";
         struct lag_partition *partition = find(report, topic, message->partition);
-        if (partition != NULL && take(partition, message)) {
+        if (partition != NULL) {
+            take(partition, message);
             /* Nothing more of it: what was fetched beside the record is dropped. */
             rd_kafka_topic_partition_list_t *done = rd_kafka_topic_partition_list_new(1);
             rd_kafka_topic_partition_list_add(done, topic, message->partition);

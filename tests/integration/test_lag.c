@@ -159,6 +159,23 @@ static void a_service_that_hangs_is_stalled_and_does_not_notice_the_looks(void *
     process_fini(&lag);
 }
 
+static void a_store_that_keeps_the_offsets_is_named(void **state)
+{
+    (void)state;
+    struct process process;
+    process_init(&process, "lag-store");
+    kafka_make_topic(scene_producer, "lag-store", 1);
+    scene_config(
+        &process, "lag-store",
+        "delivery: exactly_once\nstages:\n  - decode: {}\n  - store: {sqlite: {path: orders.db, table: orders, "
+        "columns: {order_id: .order_id}}}\n");
+    assert_int_equal(process_run(&process, LAG_JSON), 0);
+    assert_holds(&process, "\"offsets_kept_by\": \"store\", \"state\": \"OK\", \"lag\": 0, ");
+    assert_int_equal(process_run(&process, LAG), 0);
+    assert_holds(&process, "the store keeps the offsets that count");
+    process_fini(&process);
+}
+
 /* A mark ends each transaction: an offset behind the last record is one before the end, and nothing is left. */
 static void the_mark_behind_a_transaction_is_no_lag(void **state)
 {
@@ -189,6 +206,7 @@ int main(void)
         cmocka_unit_test(a_topic_that_is_missing_is_told_and_not_made),
         cmocka_unit_test(a_broker_that_is_away_is_69_within_the_time_and_mistakes_are_78),
         cmocka_unit_test(a_service_that_hangs_is_stalled_and_does_not_notice_the_looks),
+        cmocka_unit_test(a_store_that_keeps_the_offsets_is_named),
         cmocka_unit_test(the_mark_behind_a_transaction_is_no_lag),
     };
     return cmocka_run_group_tests(tests, scene_connect, scene_disconnect);
