@@ -4,14 +4,13 @@
  * is left behind, and frees what it has when it comes back.
  */
 #include <poll.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "connectors/postgres/aside.h"
 #include "connectors/postgres/connection.h"
 #include "connectors/postgres/slots.h"
 #include "connectors/postgres/sqlstate.h"
@@ -23,13 +22,11 @@
 #define LEAVE_PATIENCE (200 * CLOCK_MS)
 
 struct attempt {
+    struct postgres_aside aside;
     char *dsn, *application;
     int64_t until;
     int stop_fd; /* readable: not wanted any more */
-    pthread_mutex_t mutex;
-    pthread_cond_t changed;
-    bool done, left; /* mutex; left: the thread frees it */
-    /* The thread's until done. */
+    /* The thread's until it is done. */
     PGconn *pg;
     enum status status; /* STATUS_EMPTY: the time was up */
 };
@@ -66,37 +63,27 @@ static enum status connect_until(struct attempt *attempt)
     return state == PGRES_POLLING_OK ? STATUS_OK : STATUS_FAILED;
 }
 
-static void attempt_free(struct attempt *attempt)
+static void attempt_free(struct postgres_aside *aside)
 {
-    if (attempt == NULL)
-        return;
+    struct attempt *attempt = (struct attempt *)aside;
+    postgres_aside_fini(aside);
     PQfinish(attempt->pg);
     if (attempt->stop_fd >= 0)
         (void)close(attempt->stop_fd);
-    CHECK_CALL(pthread_cond_destroy(&attempt->changed));
-    CHECK_CALL(pthread_mutex_destroy(&attempt->mutex));
     free(attempt->dsn);
     free(attempt->application);
     free(attempt);
 }
 
-static void *attempt_main(void *arg)
+static void attempt_run(struct postgres_aside *aside)
 {
-    struct attempt *attempt = arg;
+    struct attempt *attempt = (struct attempt *)aside;
     attempt->pg = start(attempt);
-    if (attempt->pg != NULL) {
-        /* With the SQLSTATE in it, which is told nowhere else: see refusal. */
-        (void)PQsetErrorVerbosity(attempt->pg, PQERRORS_VERBOSE);
-        attempt->status = connect_until(attempt);
-    }
-    CHECK_CALL(pthread_mutex_lock(&attempt->mutex));
-    bool left = attempt->left;
-    attempt->done = true;
-    CHECK_CALL(pthread_cond_signal(&attempt->changed));
-    CHECK_CALL(pthread_mutex_unlock(&attempt->mutex));
-    if (left)
-        attempt_free(attempt);
-    return NULL;
+    if (attempt->pg == NULL)
+        return;
+    /* With the SQLSTATE in it, which is told nowhere else: see refusal. */
+    (void)PQsetErrorVerbosity(attempt->pg, PQERRORS_VERBOSE);
+    attempt->status = connect_until(attempt);
 }
 
 /* -- who waits -- */
@@ -106,8 +93,7 @@ static struct attempt *attempt_new(const struct postgres_connection *connection)
     struct attempt *attempt = calloc(1, sizeof *attempt);
     if (attempt == NULL)
         return NULL;
-    CHECK_CALL(pthread_mutex_init(&attempt->mutex, NULL));
-    CHECK_CALL(pthread_cond_init(&attempt->changed, NULL));
+    postgres_aside_init(&attempt->aside, attempt_run, attempt_free);
     attempt->status = STATUS_NO_MEMORY;
     attempt->dsn = strdup(connection->config->dsn);
     attempt->application = strdup(connection->application);
@@ -115,45 +101,18 @@ static struct attempt *attempt_new(const struct postgres_connection *connection)
     attempt->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (attempt->dsn != NULL && attempt->application != NULL && attempt->stop_fd >= 0)
         return attempt;
-    attempt_free(attempt);
+    attempt_free(&attempt->aside);
     return NULL;
 }
 
-static bool attempt_start(struct attempt *attempt, pthread_t *ret)
-{
-    sigset_t all, before;
-    /* Signals are for the threads that expect them. */
-    sigfillset(&all);
-    CHECK_CALL(pthread_sigmask(SIG_SETMASK, &all, &before));
-    int code = pthread_create(ret, NULL, attempt_main, attempt);
-    CHECK_CALL(pthread_sigmask(SIG_SETMASK, &before, NULL));
-    return code == 0;
-}
-
 /* STATUS_OK: it is done, and the thread joined. Else the attempt is not the caller's any more. */
-static enum status attempt_await(struct attempt *attempt, pthread_t thread, struct context *context)
+static enum status attempt_await(struct attempt *attempt, struct context *context)
 {
-    enum status status = STATUS_OK;
     uint64_t one = 1;
-    CHECK_CALL(pthread_mutex_lock(&attempt->mutex));
-    while (status == STATUS_OK && !attempt->done)
-        status = context_wait(context, &attempt->changed, &attempt->mutex, attempt->until);
-    if (!attempt->done) {
-        struct timespec patience = clock_timespec(clock_now() + LEAVE_PATIENCE);
+    enum status status = postgres_aside_await(&attempt->aside, context, attempt->until);
+    if (status != STATUS_OK)
         CHECK(write(attempt->stop_fd, &one, sizeof one) == (ssize_t)sizeof one);
-        while (!attempt->done &&
-               pthread_cond_clockwait(&attempt->changed, &attempt->mutex, CLOCK_MONOTONIC, &patience) == 0)
-            continue;
-    }
-    bool done = attempt->done;
-    attempt->left = !done;
-    CHECK_CALL(pthread_mutex_unlock(&attempt->mutex));
-    if (!done) {
-        CHECK_CALL(pthread_detach(thread));
-        return status;
-    }
-    CHECK_CALL(pthread_join(thread, NULL));
-    return STATUS_OK;
+    return postgres_aside_leave(&attempt->aside, clock_now() + LEAVE_PATIENCE) ? STATUS_OK : status;
 }
 
 /* -- connecting -- */
@@ -250,7 +209,7 @@ static enum status take(struct postgres_connection *connection, struct attempt *
     enum status ended = context_status(context), status = attempt->status;
     connection->pg = attempt->pg;
     attempt->pg = NULL;
-    attempt_free(attempt);
+    attempt_free(&attempt->aside);
     if (connection->pg == NULL)
         return error_set(error, ERROR_TRANSIENT, "out of memory");
     note_server(connection);
@@ -266,13 +225,13 @@ static enum status take(struct postgres_connection *connection, struct attempt *
 
 static enum status try(struct postgres_connection *connection, struct context *context, struct error *error)
 {
-    pthread_t thread;
     struct attempt *attempt = attempt_new(connection);
-    if (attempt == NULL || !attempt_start(attempt, &thread)) {
-        attempt_free(attempt);
+    if (attempt == NULL || !postgres_aside_start(&attempt->aside)) {
+        if (attempt != NULL)
+            attempt_free(&attempt->aside);
         return error_set(error, ERROR_TRANSIENT, "out of memory, threads or file descriptors");
     }
-    enum status status = attempt_await(attempt, thread, context);
+    enum status status = attempt_await(attempt, context);
     if (status == STATUS_OK)
         return take(connection, attempt, context, error);
     return status == STATUS_EMPTY ? no_connection_in_time(connection, error) : status;
