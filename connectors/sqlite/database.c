@@ -67,7 +67,8 @@ static void configure_library(void)
     (void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
 }
 
-void sqlite_set_up(void)
+/* Before whatever else of SQLite is called. */
+static void set_up_library(void)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, configure_library);
@@ -102,13 +103,28 @@ static enum status set_journal(sqlite3 *db, const struct sqlite_config *config, 
     return STATUS_OK;
 }
 
+/* Not SQLITE_OPEN_READONLY: a write-ahead log that a crash left can only be read by who may write its index. */
+int sqlite_open_reader(const char *path, int (*busy)(void *, int), void *arg, sqlite3 **ret_db)
+{
+    sqlite3 *db = NULL;
+    set_up_library();
+    int code = sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+    if (code == SQLITE_OK) {
+        sqlite3_extended_result_codes(db, 1);
+        sqlite3_busy_handler(db, busy, arg);
+        code = sqlite3_exec(db, "PRAGMA query_only=1", NULL, NULL, NULL);
+    }
+    *ret_db = db;
+    return code;
+}
+
 enum status sqlite_open_database(const struct sqlite_config *config, int (*busy)(void *, int), void *arg,
                                  sqlite3 **ret_db, struct error *error)
 {
     sqlite3 *db = NULL;
     enum status status;
     int code;
-    sqlite_set_up();
+    set_up_library();
     /* NOMUTEX: one thread at a time uses the connection, by the store's contract. */
     code = sqlite3_open_v2(config->path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);
     if (code != SQLITE_OK) {

@@ -14,11 +14,11 @@
 enum status sqlite_failed(sqlite3 *db, int code, const char *path, const char *what, struct error *error);
 enum error_class sqlite_error_class(int code);
 
-/* Before whatever else of SQLite is called: sets it up for the whole process. */
-void sqlite_set_up(void);
 /* Opens the file, with busy(arg, n) as busy handler from the first statement on. */
 enum status sqlite_open_database(const struct sqlite_config *config, int (*busy)(void *, int), void *arg,
                                  sqlite3 **ret_db, struct error *error);
+/* Opens a file that is there, to look and change nothing; busy as above. Returns SQLite's code; *ret_db is to be closed (sqlite3_close_v2) in any case. */
+int sqlite_open_reader(const char *path, int (*busy)(void *, int), void *arg, sqlite3 **ret_db);
 /* The columns of the table, in `ret_names` as "a, b, c" (NULL: there is no such table; sqlite3_free), and which of ours are among them. Returns SQLite's
  * code. */
 int sqlite_read_columns(sqlite3 *db, const struct sqlite_config *config, bool *ret_has, char **ret_names);

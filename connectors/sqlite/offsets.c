@@ -209,20 +209,6 @@ static int read_all(sqlite3 *db, const char *service, struct offset_start *start
     return code;
 }
 
-/* Not SQLITE_OPEN_READONLY: a write-ahead log that a crash left can only be read by who may write its index. */
-static int open_reader(const struct sqlite_config *config, struct reader *reader, sqlite3 **ret_db)
-{
-    sqlite3 *db = NULL;
-    int code = sqlite3_open_v2(config->path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
-    if (code == SQLITE_OK) {
-        sqlite3_extended_result_codes(db, 1);
-        sqlite3_busy_handler(db, wait_busy, reader);
-        code = sqlite3_exec(db, "PRAGMA query_only=1", NULL, NULL, NULL);
-    }
-    *ret_db = db;
-    return code;
-}
-
 enum status sqlite_offsets_read(const void *arg, const struct connector_env *env, struct offset_start *starts,
                                 unsigned count, struct context *context, struct error *error)
 {
@@ -233,10 +219,9 @@ enum status sqlite_offsets_read(const void *arg, const struct connector_env *env
     sqlite3 *db = NULL;
     for (unsigned i = 0; i < count; i++)
         starts[i].offset = -1;
-    sqlite_set_up();
     if (status != STATUS_OK || (access(config->path, F_OK) != 0 && errno == ENOENT))
         return status;
-    int code = open_reader(config, &reader, &db);
+    int code = sqlite_open_reader(config->path, wait_busy, &reader, &db);
     if (code == SQLITE_OK)
         code = read_all(db, env->service, starts, count);
     if (code != SQLITE_OK) {

@@ -75,19 +75,13 @@ static enum status look_at_table(sqlite3 *db, const struct sqlite_config *config
     return status;
 }
 
-/* Not SQLITE_OPEN_READONLY: a write-ahead log that a crash left can only be read by who may write its index, and whether we may write is the question. */
+/* As a reader, which needs the right to write: whether we have that is the question. */
 static enum status look_at_database(const struct sqlite_config *config, struct probe *probe, struct context *context,
                                     struct error *error)
 {
     sqlite3 *db = NULL;
     enum status status;
-    sqlite_set_up();
-    int code = sqlite3_open_v2(config->path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
-    if (code == SQLITE_OK) {
-        sqlite3_extended_result_codes(db, 1);
-        sqlite3_busy_handler(db, wait_busy, context);
-        code = sqlite3_exec(db, "PRAGMA query_only=1", NULL, NULL, NULL);
-    }
+    int code = sqlite_open_reader(config->path, wait_busy, context, &db);
     if (code != SQLITE_OK) {
         status = sqlite_failed(db, code, config->path, "cannot open it", error);
     } else {
