@@ -141,6 +141,14 @@ void batch_abandon(struct batch *batch)
     batch_free(batch);
 }
 
+uint32_t batch_forward(const struct batch *batch)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < batch->count; i++)
+        count += batch->records[i].answer == STAGE_FORWARD;
+    return count;
+}
+
 static bool make_room(struct batch *batch, uint32_t room)
 {
     if (room <= batch->room)

@@ -93,6 +93,8 @@ void batch_free(struct batch *batch);
 void batch_abandon(struct batch *batch);
 /* A zeroed record at the end; NULL when out of memory. */
 struct record *batch_add(struct batch *batch) WARN_UNUSED;
+/* The records that still go forward. */
+uint32_t batch_forward(const struct batch *batch);
 /* What it holds, for queues: records and arena, of a branch its parent's too. */
 size_t batch_bytes(const struct batch *batch);
 /* A batch with the same records (their own answers, shared bytes and documents) for one more store. */

@@ -124,21 +124,13 @@ static int64_t next_look(const struct worker *worker)
     return due < now + URGE_POLL ? due : now + URGE_POLL;
 }
 
-static uint32_t count_forward(const struct batch *batch)
-{
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < batch->count; i++)
-        count += batch->records[i].answer == STAGE_FORWARD;
-    return count;
-}
-
 static enum status take(struct worker *worker, struct batch *batch, struct error *error)
 {
     if (atomic_load(&worker->storing->halted) || (worker->storing->config.exactly_once && !ledger_admits(batch))) {
         batch_abandon(batch);
         return STATUS_OK;
     }
-    metric_add(worker->storing->in, count_forward(batch));
+    metric_add(worker->storing->in, batch_forward(batch));
     enum status status = storing_write(worker, batch, false, error);
     /* Also when it failed: the store may point into the batch until it is closed. */
     held_push(&worker->held, batch);

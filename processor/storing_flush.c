@@ -100,12 +100,8 @@ static enum status hand_admissible(struct worker *worker, struct error *error)
 static uint64_t count_forward(const struct worker *worker)
 {
     uint64_t count = 0;
-    for (struct batch *batch = worker->held.first; batch != NULL; batch = batch->next) {
-        BATCH_EACH(batch, record)
-        {
-            count++;
-        }
-    }
+    for (const struct batch *batch = worker->held.first; batch != NULL; batch = batch->next)
+        count += batch_forward(batch);
     return count;
 }
 
