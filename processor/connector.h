@@ -21,6 +21,8 @@ struct lag_report;
 struct metrics;
 struct offsets;
 struct probe; /* config/probe.h */
+struct stretch;
+struct stretch_request;
 struct ticket;
 
 struct connector_env {
@@ -31,7 +33,9 @@ struct connector_env {
     const char *config_dir;  /* relative paths of what is read begin here; of what is written, where we run */
     struct offsets *offsets; /* sources: where a partition ends is remembered here for the next run (exit_at_end) */
     bool exit_at_end;        /* sources: stop at the end offsets seen at the start */
-    int64_t fetch_bytes;     /* sources: for what is fetched ahead, outside the budget; 0: the source's own idea */
+    const struct stretch
+        *stretch;        /* sources: just this, then the end, see struct source_stretch; NULL: what the config says */
+    int64_t fetch_bytes; /* sources: for what is fetched ahead, outside the budget; 0: the source's own idea */
     int64_t
         send_bytes; /* stores: for copies under way to the other side, outside the budget; 0: the store's own idea */
     /* The source's type and config, so that what writes to the same system can connect as the source does; NULL: none. */
@@ -146,8 +150,9 @@ struct store_type {
 };
 
 /*
- * How far the service is behind, asked from outside (`weir lag`): whether it runs or not, it does not notice. Joins no group, commits nothing, makes nothing. Every function ends soon after
- * the context does; its deadline is the time that the other side has. ERROR_TRANSIENT: the other side does not answer now; look may be called again. One thread.
+ * How far the service is behind, asked from outside (`weir lag`): whether it runs or not, it does not notice. Joins no group, commits nothing, makes
+ * nothing. Every function ends soon after the context does; its deadline is the time that the other side has. ERROR_TRANSIENT: the other side does not
+ * answer now; look may be called again. One thread.
  */
 struct source_lag {
     /* Asks nobody yet. */
@@ -157,6 +162,19 @@ struct source_lag {
     /* Fills in `oldest` and `nothing_there` where there is lag, by fetching one record of each such partition. What does not come in time stays unknown. */
     void (*date)(void *lag, struct lag_report *report, struct context *context);
     void (*close)(void *lag); /* NULL is fine */
+};
+
+/*
+ * A source of which any stretch can be read again, beside the live service and unnoticed by it. With env->stretch its `run` reads that: it joins no group,
+ * and commits nothing but how far the stretch has been worked through, under the stretch's own name, if it has one: with the same rule as ever, only what
+ * has its verdict. Every part ends exactly before its `end`, gaps there or not; what the filter does not let through never enters the pipeline.
+ */
+struct source_stretch {
+    /* What the request comes to, with what an earlier run under its name has left. The request lives as long as the stretch. Writes nothing. Ends soon after
+     * the context does; ERROR_TRANSIENT: the other side does not answer now; ERROR_FATAL: what is asked for is not there (a topic or partition by that
+     * name), or stands against an earlier request of that name. */
+    enum status (*find)(const void *config, const struct connector_env *env, const struct stretch_request *request,
+                        struct stretch **ret, struct context *context, struct error *error);
 };
 
 /*
@@ -178,7 +196,8 @@ struct source_type {
      * topic, commits nothing. Returns soon after the context ends; the deadline is the time that the other side has to answer. */
     void (*probe)(const void *config, const struct dead_letter_config *letters, const struct config_node *letters_node,
                   const struct connector_env *env, struct context *context);
-    const struct source_lag *lag; /* NULL: this kind of source has no such thing */
+    const struct source_lag *lag;         /* NULL: this kind of source has no such thing */
+    const struct source_stretch *stretch; /* likewise */
     /* The sink for rejected records that belongs to this kind of source; NULL: it has none. env->source_config is the source's. Opens lazily: a broker that
      * is away is no error here. */
     enum status (*open_dead_letter)(const struct dead_letter_config *config, const struct connector_env *env,

@@ -1,0 +1,30 @@
+/*
+ * What replay, archive and dlq redrive do alike: find the stretch that the options name, print the plan, and with --execute run it as a service does, with
+ * progress, pace and a receipt.
+ */
+#ifndef WEIR_CLI_STRETCH_RUN_H
+#define WEIR_CLI_STRETCH_RUN_H
+
+#include <stdbool.h>
+
+#include "cli/command.h"
+#include "processor/pipeline.h"
+
+struct config;
+
+struct stretch_job {
+    const char *what;                      /* the verb, in words: "replay", "archive", "redrive" */
+    const struct source_type *source_type; /* NULL: the config's source */
+    const void *source_config;
+    const struct transform_step *first_steps; /* run before the config's stages, in a stage of their own */
+    unsigned first_step_count;
+    bool no_stages;                      /* nothing but first_steps */
+    const struct pipeline_store *stores; /* NULL: the config's, or the one that --store names */
+    unsigned store_count;
+    const char *config_name; /* of the progress, when --name is not given; NULL: none is kept then */
+};
+
+/* Options: --from --to --partitions --key --where --late --name --rate --speed --max-records --execute --json --progress --receipt --quiet. */
+enum exit_code stretch_run(const struct command *command, const struct config *config, const struct stretch_job *job);
+
+#endif

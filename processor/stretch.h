@@ -1,0 +1,103 @@
+/*
+ * A stretch: of some partitions, the records from one offset up to another. What `weir replay`, `weir archive` and `weir dlq redrive` read.
+ *
+ * A request says what is wanted, in times or offsets; the source's `stretch.find` (connector.h) makes a stretch of it: what is really there. The stretch
+ * is fixed from then on: what is produced meanwhile is not in it, and a run that goes on after an interruption has the bounds of the first one, whatever
+ * "-2h" means by then.
+ *
+ * Threads: const once it is found.
+ */
+#ifndef WEIR_PROCESSOR_STRETCH_H
+#define WEIR_PROCESSOR_STRETCH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "processor/bytes.h"
+#include "processor/error.h"
+
+struct record;
+struct where; /* where.h */
+
+enum stretch_bound_kind {
+    STRETCH_BEGINNING, /* what the source still has first */
+    STRETCH_NOW,       /* one behind what it has last when it is asked */
+    STRETCH_TIME,      /* the first record with this timestamp or a later one */
+    STRETCH_OFFSETS,   /* an offset for each partition that is named; the others are not in the stretch */
+};
+
+struct stretch_offset {
+    const char *topic;
+    int32_t partition;
+    int64_t offset;
+};
+
+struct stretch_bound {
+    enum stretch_bound_kind kind;
+    int64_t time; /* ms since 1970 */
+    const struct stretch_offset *offsets;
+    unsigned offset_count;
+};
+
+struct stretch_partition {
+    const char *topic; /* NULL: of each topic */
+    int32_t partition;
+};
+
+struct stretch_request {
+    struct stretch_bound from; /* the first in it */
+    struct stretch_bound to;   /* the first behind it */
+    const struct stretch_partition *partitions;
+    unsigned partition_count; /* 0: all */
+    /* Records need not lie in the order of their timestamps: those of a time window are looked for up to the first one that is so much (ms) later than its
+     * end. */
+    int64_t late;
+    /* Under this name the source remembers how far the stretch has been worked through, apart from everything that the live service commits; NULL: it does
+     * not. The same name again means the same stretch: its bounds are those that were found first. */
+    const char *progress;
+};
+
+/* Of one partition. Counts and sizes are estimates from above: compaction and transactions leave gaps, and the filter has not looked. */
+struct stretch_part {
+    const char *topic;
+    int32_t partition;
+    int64_t first, end; /* offsets: first <= end; the same: nothing */
+    int64_t next;       /* where the run begins: `first`, or where the last one under this name got to; `end`: done */
+    int64_t bytes;      /* from next to end: of keys, values and headers; -1: not known */
+    int64_t first_time, last_time; /* timestamps (ms) of the first and the last record; -1: not known, or none */
+    char note[160]; /* what is to be known: "retention removed what was before offset 1200"; "": nothing */
+};
+
+/* Which records of the parts are in it. */
+struct stretch_filter {
+    int64_t from_time,
+        to_time;      /* ms, [from, to); INT64_MIN and INT64_MAX: all. A record without a timestamp is in no window */
+    struct bytes key; /* data NULL: any */
+    const struct where *where; /* NULL: any */
+};
+
+struct stretch {
+    struct stretch_part *parts; /* by topic, then partition */
+    unsigned count;
+    bool resumed;         /* an earlier run under this name had begun */
+    const char *progress; /* of the request; lives as long as that */
+    struct stretch_filter filter;
+    /* Filled in by the caller; 0: no such limit. */
+    int64_t max_records; /* so many that the filter lets through, then the source is at its end */
+    double rate;         /* records a second */
+    double speed;        /* by the records' timestamps: 10 is ten times as fast as they came */
+};
+
+struct stretch *stretch_new(unsigned room) WARN_UNUSED;
+/* Copies the topic's name. NULL: no memory, or no room. */
+struct stretch_part *stretch_add(struct stretch *stretch, const char *topic, int32_t partition) WARN_UNUSED;
+void stretch_free(struct stretch *stretch); /* NULL is fine */
+const struct stretch_part *stretch_part(const struct stretch *stretch, const char *topic,
+                                        int32_t partition); /* NULL: not in it */
+int64_t stretch_left(const struct stretch *stretch);        /* offsets from next to end, of all parts */
+bool stretch_finished(const struct stretch *stretch);       /* nothing is left */
+
+/* Does the filter let it through? Key, timestamp and headers are looked at. */
+bool stretch_takes(const struct stretch *stretch, const struct record *record);
+
+#endif
