@@ -65,6 +65,7 @@ static enum status build_core(struct pipeline *pipeline, struct context *context
         .config_dir = config->config_dir,
         .offsets = pipeline->shared->offsets,
         .exit_at_end = config->exit_at_end,
+        .stretch = config->stretch,
         .fetch_bytes = (int64_t)(config->memory / 4),
         .source_name = config->source_type->name,
         .source_config = config->source_config,

@@ -26,6 +26,7 @@
 struct health;
 struct metrics;
 struct offsets;
+struct stretch;
 
 struct pipeline_stage {
     const char *name;
@@ -57,6 +58,7 @@ struct pipeline_config {
     bool exactly_once; /* delivery: offsets are kept in the store */
     const struct source_type *source_type;
     const void *source_config;
+    const struct stretch *stretch; /* what the source reads, see connector_env.stretch; NULL: what its config says */
     const struct pipeline_stage *stages; /* may be none */
     unsigned stage_count;
     const struct pipeline_store *stores; /* one at least */

@@ -1,0 +1,119 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "processor/batch.h"
+#include "processor/stretch.h"
+
+static void parts_lie_by_topic_and_then_by_partition(void **state)
+{
+    (void)state;
+    struct stretch *stretch = stretch_new(4);
+    assert_non_null(stretch_add(stretch, "orders", 10));
+    assert_non_null(stretch_add(stretch, "orders", 2));
+    assert_non_null(stretch_add(stretch, "bills", 7));
+    struct stretch_part *last = stretch_add(stretch, "orders", 3);
+    assert_int_equal(last->partition, 3);
+    assert_null(stretch_add(stretch, "orders", 4));
+    assert_int_equal(stretch->count, 4);
+    assert_string_equal(stretch->parts[0].topic, "bills");
+    assert_int_equal(stretch->parts[1].partition, 2);
+    assert_int_equal(stretch->parts[2].partition, 3);
+    assert_int_equal(stretch->parts[3].partition, 10);
+    stretch_free(stretch);
+}
+
+static void a_part_is_found_by_its_topic_and_partition(void **state)
+{
+    (void)state;
+    struct stretch *stretch = stretch_new(3);
+    assert_non_null(stretch_add(stretch, "b", 0));
+    assert_non_null(stretch_add(stretch, "a", 1));
+    assert_non_null(stretch_add(stretch, "b", 2));
+    assert_ptr_equal(stretch_part(stretch, "a", 1), &stretch->parts[0]);
+    assert_ptr_equal(stretch_part(stretch, "b", 0), &stretch->parts[1]);
+    assert_ptr_equal(stretch_part(stretch, "b", 2), &stretch->parts[2]);
+    assert_null(stretch_part(stretch, "b", 1));
+    assert_null(stretch_part(stretch, "a", 0));
+    assert_null(stretch_part(stretch, "c", 0));
+    stretch_free(stretch);
+}
+
+static void it_is_finished_when_every_part_got_to_its_end(void **state)
+{
+    (void)state;
+    struct stretch *stretch = stretch_new(1);
+    struct stretch_part *part = stretch_add(stretch, "a", 0);
+    part->first = 10;
+    part->next = 12;
+    part->end = 20;
+    assert_int_equal(stretch_left(stretch), 8);
+    assert_false(stretch_finished(stretch));
+    part->next = 20;
+    assert_int_equal(stretch_left(stretch), 0);
+    assert_true(stretch_finished(stretch));
+    stretch_free(stretch);
+}
+
+static void without_a_filter_every_record_is_taken(void **state)
+{
+    (void)state;
+    struct stretch *stretch = stretch_new(1);
+    const struct record dated = {.timestamp = 1700000000000, .key = bytes_of_string("k")}, undated = {.timestamp = -1};
+    assert_true(stretch_takes(stretch, &dated));
+    assert_true(stretch_takes(stretch, &undated));
+    stretch_free(stretch);
+}
+
+static void a_window_has_its_first_moment_and_not_its_last(void **state)
+{
+    (void)state;
+    struct stretch *stretch = stretch_new(1);
+    stretch->filter.from_time = 1000;
+    stretch->filter.to_time = 2000;
+    const struct {
+        int64_t timestamp;
+        bool taken;
+    } cases[] = {{-1, false}, {0, false}, {999, false}, {1000, true}, {1999, true}, {2000, false}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const struct record record = {.timestamp = cases[i].timestamp};
+        assert_int_equal(stretch_takes(stretch, &record), cases[i].taken);
+    }
+    stretch->filter.from_time = INT64_MIN;
+    const struct record undated = {.timestamp = -1}, early = {.timestamp = 0};
+    assert_false(stretch_takes(stretch, &undated));
+    assert_true(stretch_takes(stretch, &early));
+    stretch_free(stretch);
+}
+
+static void a_key_is_compared_byte_for_byte_and_an_empty_one_is_not_null(void **state)
+{
+    (void)state;
+    struct stretch *stretch = stretch_new(1);
+    const struct record same = {.key = bytes_of_string("42")}, longer = {.key = bytes_of_string("421")},
+                        empty = {.key = bytes_of_string("")}, none = {.timestamp = -1};
+    stretch->filter.key = bytes_of_string("42");
+    assert_true(stretch_takes(stretch, &same));
+    assert_false(stretch_takes(stretch, &longer));
+    assert_false(stretch_takes(stretch, &empty));
+    assert_false(stretch_takes(stretch, &none));
+    stretch->filter.key = bytes_of_string("");
+    assert_true(stretch_takes(stretch, &empty));
+    assert_false(stretch_takes(stretch, &none));
+    stretch_free(stretch);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(parts_lie_by_topic_and_then_by_partition),
+        cmocka_unit_test(a_part_is_found_by_its_topic_and_partition),
+        cmocka_unit_test(it_is_finished_when_every_part_got_to_its_end),
+        cmocka_unit_test(without_a_filter_every_record_is_taken),
+        cmocka_unit_test(a_window_has_its_first_moment_and_not_its_last),
+        cmocka_unit_test(a_key_is_compared_byte_for_byte_and_an_empty_one_is_not_null),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
