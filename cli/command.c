@@ -7,7 +7,7 @@
 #include "config/report.h"
 #include "config/units.h"
 
-enum { NAMES_MAX = 16 };
+enum { NAMES_MAX = 48, NAME_MAX_SIZE = 32 };
 
 const struct verb *command_find(const char *name)
 {
@@ -18,16 +18,62 @@ const struct verb *command_find(const char *name)
     return NULL;
 }
 
+/* -- verbs of two words -- */
+
+size_t verb_word(const struct verb *verb)
+{
+    return strcspn(verb->name, " ");
+}
+
+const char *verb_second_word(const struct verb *verb)
+{
+    const char *behind = verb->name + verb_word(verb);
+    return *behind != '\0' ? behind + 1 : NULL;
+}
+
+static bool has_word(const struct verb *verb, const char *word, size_t size)
+{
+    return verb_word(verb) == size && strncmp(verb->name, word, size) == 0;
+}
+
+bool verb_is_first_of_word(const struct verb *verb)
+{
+    return verb == command_verbs || !has_word(verb - 1, verb->name, verb_word(verb));
+}
+
+const struct verb *command_next_of(const char *word, const struct verb *from)
+{
+    for (const struct verb *verb = from != NULL ? from + 1 : command_verbs; verb->name != NULL; verb++) {
+        if (has_word(verb, word, strlen(word)) && verb_second_word(verb) != NULL)
+            return verb;
+    }
+    return NULL;
+}
+
 /* -- what is wrong -- */
 
-static const char *nearest_verb(const char *name)
+/* word NULL: of all first words; else of the second ones that go with it. text: where the answer may stand. */
+static const char *nearest_verb(const char *name, const char *word, char text[NAME_MAX_SIZE])
 {
+    char words[NAMES_MAX][NAME_MAX_SIZE];
     const char *names[NAMES_MAX + 1];
     unsigned count = 0;
-    for (const struct verb *verb = command_verbs; verb->name != NULL && count < NAMES_MAX; verb++)
-        names[count++] = verb->name;
+    for (const struct verb *verb = command_verbs; verb->name != NULL && count < NAMES_MAX; verb++) {
+        const char *second = verb_second_word(verb);
+        if (word == NULL)
+            snprintf(words[count], NAME_MAX_SIZE, "%.*s", (int)verb_word(verb), verb->name);
+        else if (second != NULL && has_word(verb, word, strlen(word)))
+            snprintf(words[count], NAME_MAX_SIZE, "%s", second);
+        else
+            continue;
+        names[count] = words[count];
+        count++;
+    }
     names[count] = NULL;
-    return config_nearest(name, names);
+    const char *near = config_nearest(name, names);
+    if (near != NULL)
+        memmove(text, near, strlen(near) + 1);
+    return near != NULL ? text : NULL;
 }
 
 static const char *nearest_option(const struct verb *verb, const char *name)
@@ -42,11 +88,32 @@ static const char *nearest_option(const struct verb *verb, const char *name)
 
 static bool unknown_verb(const char *name, char *message, size_t size)
 {
-    const char *near = nearest_verb(name);
+    char text[NAME_MAX_SIZE];
+    const char *near = nearest_verb(name, NULL, text);
     if (near != NULL)
         snprintf(message, size, "there is no verb \"%s\"; did you mean \"%s\"?", name, near);
     else
         snprintf(message, size, "there is no verb \"%s\"", name);
+    return false;
+}
+
+/* Of a verb of two words the second is missing (NULL), or there is no such. */
+static bool unknown_second(const char *word, const char *second, char *message, size_t size)
+{
+    char text[NAME_MAX_SIZE];
+    const char *near = second != NULL ? nearest_verb(second, word, text) : NULL;
+    if (near != NULL) {
+        snprintf(message, size, "there is no verb \"%s %s\"; did you mean \"%s %s\"?", word, second, word, near);
+        return false;
+    }
+    int used = snprintf(message, size, "%s wants one of ", word);
+    for (const struct verb *verb = NULL; (verb = command_next_of(word, verb)) != NULL;) {
+        if (used >= 0 && (size_t)used < size)
+            used += snprintf(message + used, size - (size_t)used, "%s%s",
+                             verb == command_next_of(word, NULL) ? "" : " | ", verb_second_word(verb));
+    }
+    if (second != NULL && used >= 0 && (size_t)used < size)
+        snprintf(message + used, size - (size_t)used, ", not \"%s\"", second);
     return false;
 }
 
@@ -180,6 +247,31 @@ static const char *verb_name(const char *text)
     return text;
 }
 
+/* *next: at the verb, and then behind it. `weir dlq --help` is `weir help dlq`. */
+static bool take_verb(struct command *ret, char ***next, char *message, size_t size)
+{
+    const char *word = *(*next)++, *second = **next;
+    char name[NAME_MAX_SIZE];
+    ret->verb = command_find(verb_name(word));
+    if (ret->verb != NULL)
+        return true;
+    if (command_next_of(word, NULL) == NULL)
+        return unknown_verb(word, message, size);
+    if (second != NULL && strcmp(verb_name(second), "help") == 0) {
+        ret->verb = command_find("help");
+        *(*next)-- = (char *)"--";
+        return true;
+    }
+    if (second == NULL || second[0] == '-')
+        return unknown_second(word, NULL, message, size);
+    snprintf(name, sizeof name, "%s %s", word, second);
+    ret->verb = command_find(name);
+    if (ret->verb == NULL)
+        return unknown_second(word, second, message, size);
+    (*next)++;
+    return true;
+}
+
 bool command_parse(int argc, char **argv, struct command *ret, char *message, size_t size)
 {
     *ret = (struct command){0};
@@ -187,10 +279,10 @@ bool command_parse(int argc, char **argv, struct command *ret, char *message, si
         snprintf(message, size, "a verb is missing");
         return false;
     }
-    ret->verb = command_find(verb_name(argv[1]));
-    if (ret->verb == NULL)
-        return unknown_verb(argv[1], message, size);
-    char **next = argv + 2, **kept = next;
+    char **next = argv + 1;
+    if (!take_verb(ret, &next, message, size))
+        return false;
+    char **kept = next;
     ret->arguments = kept;
     bool options = true;
     while (*next != NULL) {

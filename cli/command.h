@@ -44,9 +44,9 @@ struct option {
 struct command;
 
 struct verb {
-    const char *name;
-    const char *arguments;      /* as help shows them; "" none */
-    unsigned least, most;       /* of them */
+    const char *name;      /* one word, or two ("dlq list"): those of the same first word stand beside each other */
+    const char *arguments; /* as help shows them; "" none */
+    unsigned least, most;  /* of them */
     const char *const *choices; /* what an argument can be, NULL-terminated; NULL: see `arguments` */
     const char *help;           /* one line */
     const char *details;        /* paragraphs for `weir help VERB`; NULL: none */
@@ -80,6 +80,11 @@ static inline bool command_has(const struct command *command, enum option_id id)
     return command->values[id] != NULL;
 }
 const struct verb *command_find(const char *name); /* NULL: no such verb */
+/* The next verb with this first word and a second one; NULL: none behind `from` (NULL: at all). */
+const struct verb *command_next_of(const char *word, const struct verb *from);
+size_t verb_word(const struct verb *verb);             /* the size of the first word */
+const char *verb_second_word(const struct verb *verb); /* NULL: it has one only */
+bool verb_is_first_of_word(const struct verb *verb);
 
 /* The page of the program (verb NULL) or of one verb. */
 void command_help(const struct verb *verb, FILE *out);

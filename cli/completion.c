@@ -5,6 +5,7 @@
 #include "cli/verbs.h"
 
 /* What a word of the line can be. */
+enum { WORD_SIZE = 32 };
 enum kind { KIND_NONE, KIND_FILE, KIND_DIR, KIND_VERB, KIND_CHOICE };
 
 static enum kind kind_of_value(const struct option *option)
@@ -31,10 +32,32 @@ static void words(const char *const *list, FILE *out)
         fprintf(out, "%s%s", word == list ? "" : " ", *word);
 }
 
+/* Each first word once. */
 static void verb_words(FILE *out)
 {
-    for (const struct verb *verb = command_verbs; verb->name != NULL; verb++)
-        fprintf(out, "%s%s", verb == command_verbs ? "" : " ", verb->name);
+    for (const struct verb *verb = command_verbs; verb->name != NULL; verb++) {
+        if (verb_is_first_of_word(verb))
+            fprintf(out, "%s%.*s", verb == command_verbs ? "" : " ", (int)verb_word(verb), verb->name);
+    }
+}
+
+static void second_words(const char *word, const char *separator, FILE *out)
+{
+    for (const struct verb *verb = NULL; (verb = command_next_of(word, verb)) != NULL;)
+        fprintf(out, "%s%s", verb == command_next_of(word, NULL) ? "" : separator, verb_second_word(verb));
+}
+
+/* The first words that want a second one: *verb NULL at first. Returns the word, NULL at the end. */
+static const char *next_group(const struct verb **verb, char word[WORD_SIZE])
+{
+    const struct verb *at = *verb != NULL ? *verb + 1 : command_verbs;
+    while (at->name != NULL && (verb_second_word(at) == NULL || !verb_is_first_of_word(at)))
+        at++;
+    if (at->name == NULL)
+        return NULL;
+    snprintf(word, WORD_SIZE, "%.*s", (int)verb_word(at), at->name);
+    *verb = at;
+    return word;
 }
 
 static void kind_words(enum kind kind, const char *const *choices, FILE *out)
@@ -76,7 +99,7 @@ static void bash_reply(enum kind kind, const char *const *choices, FILE *out)
 
 static void bash_verb(const struct verb *verb, FILE *out)
 {
-    fprintf(out, "    %s)\n        options='", verb->name);
+    fprintf(out, "    '%s')\n        options='", verb->name);
     for (const struct option *option = verb->options; option->id != OPTION_NONE; option++) {
         fprintf(out, "%s--%s", option == verb->options ? "" : " ", option->name);
         if (option->letter != 0)
@@ -98,12 +121,23 @@ static void bash_verb(const struct verb *verb, FILE *out)
     fputs("; return; }\n        ;;\n", out);
 }
 
+static void bash_groups(FILE *out)
+{
+    char word[WORD_SIZE];
+    for (const struct verb *verb = NULL; next_group(&verb, word) != NULL;) {
+        fprintf(out, "    if [[ $verb == %s ]]; then\n        if ((COMP_CWORD == 2)); then\n            ", word);
+        fputs("mapfile -t COMPREPLY < <(compgen -W '", out);
+        second_words(word, " ", out);
+        fputs("' -- \"$word\")\n            return\n        fi\n        verb+=\" ${COMP_WORDS[2]}\"\n    fi\n", out);
+    }
+}
+
 static void bash(FILE *out)
 {
     /* bash takes "=" for a word of its own. */
     fputs("# bash completion for weir\n"
           "_weir() {\n"
-          "    local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} options=\n"
+          "    local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} verb=${COMP_WORDS[1]} options=\n"
           "    COMPREPLY=()\n"
           "    if [[ $word == = ]]; then\n"
           "        word=\n"
@@ -114,7 +148,9 @@ static void bash(FILE *out)
           "        ",
           out);
     bash_reply(KIND_VERB, NULL, out);
-    fputs("\n        return\n    fi\n    case ${COMP_WORDS[1]} in\n", out);
+    fputs("\n        return\n    fi\n", out);
+    bash_groups(out);
+    fputs("    case $verb in\n", out);
     for (const struct verb *verb = command_verbs; verb->name != NULL; verb++)
         bash_verb(verb, out);
     fputs("    esac\n"
@@ -166,6 +202,55 @@ static void zsh_option(const struct option *option, FILE *out)
     putc('\'', out);
 }
 
+/* A first word of the line, and what it is for. */
+static void zsh_word(const struct verb *verb, FILE *out)
+{
+    char word[WORD_SIZE];
+    snprintf(word, sizeof word, "%.*s", (int)verb_word(verb), verb->name);
+    fprintf(out, "        '%s:", word);
+    if (verb_second_word(verb) != NULL)
+        second_words(word, ", ", out);
+    else
+        quoted(verb->help, ZSH_QUOTE, ":\\", out);
+    fputs("'\n", out);
+}
+
+static void zsh_groups(FILE *out)
+{
+    char word[WORD_SIZE];
+    for (const struct verb *verb = NULL; next_group(&verb, word) != NULL;) {
+        fprintf(out, "    if [[ $verb == %s ]]; then\n        verbs=(\n", word);
+        for (const struct verb *second = NULL; (second = command_next_of(word, second)) != NULL;) {
+            fprintf(out, "            '%s:", verb_second_word(second));
+            quoted(second->help, ZSH_QUOTE, ":\\", out);
+            fputs("'\n", out);
+        }
+        fputs("        )\n"
+              "        if ((CURRENT == 2)); then\n"
+              "            _describe -t verbs verb verbs\n"
+              "            return\n"
+              "        fi\n"
+              "        verb+=\" $words[2]\"\n"
+              "        shift words\n"
+              "        ((CURRENT--))\n"
+              "    fi\n",
+              out);
+    }
+}
+
+static void zsh_verb(const struct verb *verb, FILE *out)
+{
+    fprintf(out, "    '%s')\n        _arguments -s", verb->name);
+    for (const struct option *option = verb->options; option->id != OPTION_NONE; option++)
+        zsh_option(option, out);
+    if (verb->most > 0) {
+        fprintf(out, " \\\n            '%s:%s:", verb->most == 1 ? "1" : "*", verb->most == 1 ? "argument" : "file");
+        zsh_action(kind_of_argument(verb), verb->choices, out);
+        putc('\'', out);
+    }
+    fputs("\n        ;;\n", out);
+}
+
 static void zsh(FILE *out)
 {
     fputs("#compdef weir\n"
@@ -173,9 +258,8 @@ static void zsh(FILE *out)
           "    local -a verbs=(\n",
           out);
     for (const struct verb *verb = command_verbs; verb->name != NULL; verb++) {
-        fprintf(out, "        '%s:", verb->name);
-        quoted(verb->help, ZSH_QUOTE, ":\\", out);
-        fputs("'\n", out);
+        if (verb_is_first_of_word(verb))
+            zsh_word(verb, out);
     }
     fputs("    )\n"
           "    if ((CURRENT == 2)); then\n"
@@ -184,21 +268,12 @@ static void zsh(FILE *out)
           "    fi\n"
           "    local verb=$words[2]\n"
           "    shift words\n"
-          "    ((CURRENT--))\n"
-          "    case $verb in\n",
+          "    ((CURRENT--))\n",
           out);
-    for (const struct verb *verb = command_verbs; verb->name != NULL; verb++) {
-        fprintf(out, "    %s)\n        _arguments -s", verb->name);
-        for (const struct option *option = verb->options; option->id != OPTION_NONE; option++)
-            zsh_option(option, out);
-        if (verb->most > 0) {
-            fprintf(out, " \\\n            '%s:%s:", verb->most == 1 ? "1" : "*",
-                    verb->most == 1 ? "argument" : "file");
-            zsh_action(kind_of_argument(verb), verb->choices, out);
-            putc('\'', out);
-        }
-        fputs("\n        ;;\n", out);
-    }
+    zsh_groups(out);
+    fputs("    case $verb in\n", out);
+    for (const struct verb *verb = command_verbs; verb->name != NULL; verb++)
+        zsh_verb(verb, out);
     fputs("    esac\n"
           "}\n"
           "if [[ $funcstack[1] == _weir ]]; then\n"
@@ -233,14 +308,45 @@ static void fish_kind(enum kind kind, const char *const *choices, FILE *out)
     }
 }
 
+/* When the words before are those of the verb. */
+static void fish_seen(const struct verb *verb, FILE *out)
+{
+    fprintf(out, "complete -c weir -n '__fish_seen_subcommand_from %.*s", (int)verb_word(verb), verb->name);
+    if (verb_second_word(verb) != NULL)
+        fprintf(out, "; and __fish_seen_subcommand_from %s", verb_second_word(verb));
+    putc('\'', out);
+}
+
+/* The words by which a verb is called. */
+static void fish_words(const struct verb *verb, FILE *out)
+{
+    char word[WORD_SIZE];
+    const char *second = verb_second_word(verb);
+    snprintf(word, sizeof word, "%.*s", (int)verb_word(verb), verb->name);
+    if (second == NULL) {
+        fprintf(out, "complete -c weir -n __fish_use_subcommand -a %s", word);
+        fish_description(verb->help, out);
+        return;
+    }
+    if (verb_is_first_of_word(verb)) {
+        fprintf(out, "complete -c weir -n __fish_use_subcommand -a %s -d '", word);
+        second_words(word, ", ", out);
+        fputs("'\n", out);
+    }
+    fprintf(out, "complete -c weir -n '__fish_seen_subcommand_from %s; and not __fish_seen_subcommand_from ", word);
+    second_words(word, " ", out);
+    fprintf(out, "' -a %s", second);
+    fish_description(verb->help, out);
+}
+
 static void fish(FILE *out)
 {
     fputs("# fish completion for weir\ncomplete -c weir -f\n", out);
     for (const struct verb *verb = command_verbs; verb->name != NULL; verb++) {
-        fprintf(out, "complete -c weir -n __fish_use_subcommand -a %s", verb->name);
-        fish_description(verb->help, out);
+        fish_words(verb, out);
         for (const struct option *option = verb->options; option->id != OPTION_NONE; option++) {
-            fprintf(out, "complete -c weir -n '__fish_seen_subcommand_from %s' -l %s", verb->name, option->name);
+            fish_seen(verb, out);
+            fprintf(out, " -l %s", option->name);
             if (option->letter != 0)
                 fprintf(out, " -s %c", option->letter);
             if (option->value != NULL) {
@@ -250,7 +356,7 @@ static void fish(FILE *out)
             fish_description(option->help, out);
         }
         if (verb->most > 0) {
-            fprintf(out, "complete -c weir -n '__fish_seen_subcommand_from %s'", verb->name);
+            fish_seen(verb, out);
             fish_kind(kind_of_argument(verb), verb->choices, out);
             putc('\n', out);
         }

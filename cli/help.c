@@ -66,6 +66,14 @@ void command_help(const struct verb *verb, FILE *out)
         help_program(out);
 }
 
+/* The pages of all verbs with this first word. */
+static void help_group(const char *word, FILE *out)
+{
+    for (const struct verb *verb = NULL; (verb = command_next_of(word, verb)) != NULL;)
+        write_usage(verb, out);
+    fprintf(out, "\n`weir help %s VERB` tells a verb's options.\n", word);
+}
+
 enum exit_code verb_help(const struct command *command)
 {
     if (command_has(command, OPTION_MAN)) {
@@ -76,10 +84,20 @@ enum exit_code verb_help(const struct command *command)
         command_help(NULL, stdout);
         return EXIT_OK;
     }
+    if (command->count == 1 && command_next_of(command->arguments[0], NULL) != NULL) {
+        help_group(command->arguments[0], stdout);
+        return EXIT_OK;
+    }
     /* By the parser's own words for a verb that there is not. */
     struct command about;
-    char message[256], *argv[] = {"weir", command->arguments[0], "--help", NULL};
-    if (!command_parse(3, argv, &about, message, sizeof message)) {
+    char message[256], *argv[5] = {"weir"};
+    for (unsigned i = 0; i < command->count; i++)
+        argv[1 + i] = command->arguments[i];
+    argv[1 + command->count] = "--help";
+    bool good = command_parse((int)command->count + 2, argv, &about, message, sizeof message);
+    if (good && about.count > 0)
+        snprintf(message, sizeof message, "there is no verb \"%s %s\"", command->arguments[0], about.arguments[0]);
+    if (!good || about.count > 0) {
         fprintf(stderr, "weir: %s\n", message);
         return EXIT_USAGE;
     }

@@ -87,7 +87,7 @@ static void bash_has_all_of_it_and_takes_it(void **state)
     (void)state;
     char *text = print("bash"), begin[64], part[64];
     for (const struct verb *verb = command_verbs; verb->name != NULL; verb++) {
-        snprintf(begin, sizeof begin, "    %s)\n        options='", verb->name);
+        snprintf(begin, sizeof begin, "    '%s')\n        options='", verb->name);
         for (const struct option *option = verb->options; option->id != OPTION_NONE; option++) {
             snprintf(part, sizeof part, "--%s", option->name);
             assert_part_holds(text, begin, "\n        case", part);
@@ -134,7 +134,7 @@ static void zsh_has_all_of_it_and_takes_it(void **state)
     for (const struct verb *verb = command_verbs; verb->name != NULL; verb++) {
         snprintf(part, sizeof part, "        '%s:", verb->name);
         assert_holds(text, part);
-        snprintf(begin, sizeof begin, "    %s)\n        _arguments", verb->name);
+        snprintf(begin, sizeof begin, "    '%s')\n        _arguments", verb->name);
         for (const struct option *option = verb->options; option->id != OPTION_NONE; option++) {
             snprintf(part, sizeof part, "--%s%s", option->name, option->value != NULL ? "=" : "");
             assert_part_holds(text, begin, "\n        ;;", part);
