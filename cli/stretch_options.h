@@ -14,9 +14,9 @@
 
 struct stretch_options;
 
-/* topics: for offsets and partitions without one. now: ms since 1970. NULL: message says what is wrong, with the option and the position in it. */
-struct stretch_options *stretch_options_read(const struct command *command, const char *const *topics,
-                                             unsigned topic_count, int64_t now, char *message, size_t size) WARN_UNUSED;
+/* now: ms since 1970. NULL: message says what is wrong, with the option, the position in it and what was expected. Lives no longer than the command. */
+struct stretch_options *stretch_options_read(const struct command *command, int64_t now, char *message,
+                                             size_t size) WARN_UNUSED;
 void stretch_options_free(struct stretch_options *options); /* NULL is fine */
 const struct stretch_request *stretch_options_request(const struct stretch_options *options);
 /* Puts filter and limits into it; they point into the options. */

@@ -27,7 +27,7 @@ enum stretch_bound_kind {
 };
 
 struct stretch_offset {
-    const char *topic;
+    const char *topic; /* NULL: the only topic that there is; find answers ERROR_FATAL where there are several */
     int32_t partition;
     int64_t offset;
 };
@@ -81,6 +81,7 @@ struct stretch {
     unsigned count;
     bool resumed;         /* an earlier run under this name had begun */
     const char *progress; /* of the request; lives as long as that */
+    char kept[160];       /* where progress is kept, in words: "the group orders-store.fix"; "": nowhere */
     struct stretch_filter filter;
     /* Filled in by the caller; 0: no such limit. */
     int64_t max_records; /* so many that the filter lets through, then the source is at its end */
