@@ -13,12 +13,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "connectors/file/disk.h"
 #include "connectors/file/manifest_line.h"
 #include "connectors/file/manifest_state.h"
 #include "connectors/file/name.h"
 #include "processor/check.h"
 #include "processor/clock.h"
+#include "processor/disk.h"
 #include "processor/log.h"
 
 #define LOCK_PATIENCE (5 * CLOCK_SECOND)

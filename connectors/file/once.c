@@ -5,10 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "connectors/file/disk.h"
 #include "connectors/file/manifest.h"
 #include "connectors/file/recover.h"
 #include "processor/clock.h"
+#include "processor/disk.h"
 #include "processor/log.h"
 
 #define CLOSE_PATIENCE CLOCK_SECOND

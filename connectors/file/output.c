@@ -9,10 +9,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "connectors/file/disk.h"
 #include "connectors/file/name.h"
 #include "processor/check.h"
 #include "processor/clock.h"
+#include "processor/disk.h"
 
 enum { FIRST_BUFFER = 64 * 1024, NAME_ATTEMPTS = 100 };
 

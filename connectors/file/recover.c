@@ -10,9 +10,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "connectors/file/disk.h"
 #include "connectors/file/frame.h"
 #include "connectors/file/name.h"
+#include "processor/disk.h"
 #include "processor/log.h"
 
 /* How much of the file is whole; -1: it could not be read. */

@@ -13,7 +13,6 @@
 #include <string.h>
 
 #include "connectors/file/config.h"
-#include "connectors/file/disk.h"
 #include "connectors/file/name.h"
 #include "connectors/file/once.h"
 #include "connectors/file/output.h"
@@ -21,6 +20,7 @@
 #include "connectors/file/recover.h"
 #include "processor/clock.h"
 #include "processor/connector.h"
+#include "processor/disk.h"
 #include "processor/line.h"
 #include "processor/log.h"
 

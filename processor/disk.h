@@ -1,6 +1,6 @@
-/* What the store needs of the file system, with errors as text and class. Paths are relative to the working directory. */
-#ifndef WEIR_CONNECTORS_FILE_DISK_H
-#define WEIR_CONNECTORS_FILE_DISK_H
+/* What those who write files need of the file system, with errors as text and class. Paths are relative to the working directory. */
+#ifndef WEIR_PROCESSOR_DISK_H
+#define WEIR_PROCESSOR_DISK_H
 
 #include <stdbool.h>
 #include <stddef.h>

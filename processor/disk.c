@@ -1,5 +1,5 @@
 /* See disk.h. */
-#include "connectors/file/disk.h"
+#include "processor/disk.h"
 
 #include <errno.h>
 #include <fcntl.h>
