@@ -71,3 +71,103 @@ size_t timestamp_write(uint8_t *out, int64_t ms)
     at[10] = (uint8_t)('0' + in_day / 100 % 10);
     return date.size + sizeof frame;
 }
+
+/* -- reading -- */
+
+/* Exactly `count` digits. */
+static bool read_digits(const char **at, unsigned count, unsigned *ret)
+{
+    unsigned number = 0;
+    for (unsigned i = 0; i < count; i++, (*at)++) {
+        if (**at < '0' || **at > '9')
+            return false;
+        number = number * 10 + (unsigned)(**at - '0');
+    }
+    *ret = number;
+    return true;
+}
+
+static bool read_byte(const char **at, char byte)
+{
+    if (**at != byte)
+        return false;
+    (*at)++;
+    return true;
+}
+
+static unsigned days_in_month(unsigned year, unsigned month)
+{
+    static const uint8_t DAYS[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    bool leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    return month == 2 && leap ? 29 : DAYS[month - 1];
+}
+
+static int64_t days_since_1970(int64_t year, int64_t month, int64_t day)
+{
+    int64_t shifted = year - (month <= 2), era = floor_div(shifted, 400), of_era = shifted - era * 400;
+    int64_t of_year = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1;
+    return era * ERA_DAYS + of_era * 365 + of_era / 4 - of_era / 100 + of_year - DAYS_TO_1970;
+}
+
+static bool read_date(const char **at, int64_t *ret_days)
+{
+    unsigned year, month, day;
+    if (!read_digits(at, 4, &year) || !read_byte(at, '-') || !read_digits(at, 2, &month) || !read_byte(at, '-') ||
+        !read_digits(at, 2, &day))
+        return false;
+    if (month < 1 || month > 12 || day < 1 || day > days_in_month(year, month))
+        return false;
+    *ret_days = days_since_1970(year, month, day);
+    return true;
+}
+
+/* ".5", ".123456789": in milliseconds. */
+static bool read_fraction(const char **at, unsigned *ret_ms)
+{
+    unsigned ms = 0, count = 0;
+    *ret_ms = 0;
+    if (!read_byte(at, '.'))
+        return true;
+    for (; **at >= '0' && **at <= '9'; (*at)++, count++)
+        ms = count < 3 ? ms * 10 + (unsigned)(**at - '0') : ms;
+    for (unsigned i = count; i < 3; i++)
+        ms *= 10;
+    *ret_ms = ms;
+    return count > 0;
+}
+
+static bool read_zone(const char **at, int64_t *ret_minutes)
+{
+    unsigned hours, minutes;
+    bool west = **at == '-';
+    *ret_minutes = 0;
+    if (read_byte(at, 'Z') || read_byte(at, 'z'))
+        return true;
+    if ((!read_byte(at, '+') && !read_byte(at, '-')) || !read_digits(at, 2, &hours) || !read_byte(at, ':') ||
+        !read_digits(at, 2, &minutes) || hours > 23 || minutes > 59)
+        return false;
+    *ret_minutes = (int64_t)(hours * 60 + minutes) * (west ? -1 : 1);
+    return true;
+}
+
+bool timestamp_read(const char *text, int64_t *ret_ms)
+{
+    const char *at = text;
+    int64_t days, zone = 0;
+    unsigned hours = 0, minutes = 0, seconds = 0, ms = 0;
+    if (!read_date(&at, &days))
+        return false;
+    if (*at != '\0') {
+        if (!read_byte(&at, 'T') && !read_byte(&at, 't') && !read_byte(&at, ' '))
+            return false;
+        if (!read_digits(&at, 2, &hours) || !read_byte(&at, ':') || !read_digits(&at, 2, &minutes) ||
+            !read_byte(&at, ':') || !read_digits(&at, 2, &seconds) || !read_fraction(&at, &ms) ||
+            !read_zone(&at, &zone) || *at != '\0')
+            return false;
+    }
+    /* A leap second counts as the first of the next minute, as Unix time has none. */
+    if (hours > 23 || minutes > 59 || seconds > 60)
+        return false;
+    *ret_ms = days * DAY_MS + ((int64_t)hours * 3600 + minutes * 60 + seconds - zone * 60) * 1000 + ms;
+    return true;
+}

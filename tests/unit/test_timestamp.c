@@ -32,6 +32,60 @@ static void known_points_in_time_are_written_right(void **state)
     assert_written(-62167219200000, "0000-01-01T00:00:00.000Z");
 }
 
+static void what_was_written_is_read_again(void **state)
+{
+    (void)state;
+    static const int64_t POINTS[] = {
+        0, -1, 1709251199123, 1709251200000, 951782400005, -2203891200000, 253402300799999, -62167219200000};
+    for (size_t i = 0; i < sizeof POINTS / sizeof POINTS[0]; i++) {
+        char text[TIMESTAMP_MAX + 1];
+        int64_t ms = 7;
+        text[timestamp_write((uint8_t *)text, POINTS[i])] = '\0';
+        assert_true(timestamp_read(text, &ms));
+        assert_int_equal(ms, POINTS[i]);
+    }
+}
+
+static void other_forms_of_rfc_3339_are_read(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        int64_t ms;
+    } GOOD[] = {
+        {"1970-01-02", 86400000},
+        {"1970-01-01t00:00:01z", 1000},
+        {"1970-01-01 01:00:00+01:00", 0},
+        {"1969-12-31T23:30:00-00:30", 0},
+        {"1970-01-01T00:00:00.5Z", 500},
+        {"1970-01-01T00:00:00.1239999Z", 123},
+        {"2016-12-31T23:59:60Z", 1483228800000},
+    };
+    static const char *const BAD[] = {"",
+                                      "now",
+                                      "1970",
+                                      "1970-13-01",
+                                      "2023-02-29",
+                                      "1970-01-00",
+                                      "1970-01-01T00:00:00",
+                                      "1970-01-01T24:00:00Z",
+                                      "1970-01-01T00:00:61Z",
+                                      "1970-01-01T00:00Z",
+                                      "1970-01-01T00:00:00.Z",
+                                      "1970-01-01T00:00:00+0100",
+                                      "1970-01-01T00:00:00Z "};
+    for (size_t i = 0; i < sizeof GOOD / sizeof GOOD[0]; i++) {
+        int64_t ms = -7;
+        assert_true(timestamp_read(GOOD[i].text, &ms));
+        assert_int_equal(ms, GOOD[i].ms);
+    }
+    for (size_t i = 0; i < sizeof BAD / sizeof BAD[0]; i++) {
+        int64_t ms = -7;
+        assert_false(timestamp_read(BAD[i], &ms));
+        assert_int_equal(ms, -7);
+    }
+}
+
 static void years_of_more_digits_have_a_sign(void **state)
 {
     (void)state;
@@ -77,6 +131,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(known_points_in_time_are_written_right),
+        cmocka_unit_test(what_was_written_is_read_again),
+        cmocka_unit_test(other_forms_of_rfc_3339_are_read),
         cmocka_unit_test(years_of_more_digits_have_a_sign),
         cmocka_unit_test(every_day_of_eight_centuries_is_the_c_librarys),
         cmocka_unit_test(integers_are_written_as_printf_does),
