@@ -22,6 +22,8 @@ struct template *template_constant(struct bytes json, struct arena *arena) WARN_
 bool template_is_constant(const struct template *template);
 /* For intake: does any record need its headers? */
 bool template_uses_headers(const struct template *template);
+/* From now on {{now}} is this, ms since 1970; -1: the clock again. For the whole process, so only while no template is evaluated: what `weir test` does. */
+void template_fix_now(int64_t ms);
 
 /* As JSON text: one expression keeps its type (missing: VALUE_MISSING), mixed text gives a string. Not valid UTF-8 (a key) gives STATUS_FAILED. The result lives in arena or the batch. */
 enum status template_value(const struct template *template, const struct batch *batch, const struct record *record,

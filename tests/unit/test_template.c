@@ -225,6 +225,18 @@ static void now_is_read_once_a_batch(void **state)
     assert_memory_equal(value.text.data + 1, third.data, third.size);
 }
 
+static void now_can_stand_still(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->batch->entered = 1;
+    template_fix_now(1709251199123);
+    assert_text(text_of(fixture, "{{now}}"), "2024-02-29T23:59:59.123Z");
+    template_fix_now(-1);
+    fixture->batch->entered = 2;
+    struct bytes now = text_of(fixture, "{{now}}");
+    assert_true(now.size == 24 && memcmp(now.data, "2024-02", 7) != 0);
+}
+
 static void text_without_expressions_is_constant(void **state)
 {
     struct fixture *fixture = *state;
@@ -338,6 +350,7 @@ int main(void)
         TEST(keys_and_headers_become_json_only_when_they_are_utf8),
         TEST(a_large_key_is_quoted_whole_without_room_for_six_times_its_size),
         TEST(now_is_read_once_a_batch),
+        TEST(now_can_stand_still),
         TEST(text_without_expressions_is_constant),
         TEST(a_constant_has_the_type_of_its_json),
         TEST(a_template_knows_whether_it_needs_headers),
