@@ -108,19 +108,20 @@ static void check_behind(struct config_loader *loader, const struct config *conf
     }
 }
 
-static bool parse_file(struct config_loader *loader, const struct config_registry *registry, const char *name,
-                       const char *text, size_t size, struct config *config)
+static bool set_place(struct config_loader *loader, const char *name, struct config *config)
 {
-    struct file file;
     const char *slash = strrchr(name, '/');
     config->file = arena_string(&loader->arena, name, strlen(name));
     config->dir = slash != NULL ? arena_string(&loader->arena, name, slash > name ? (size_t)(slash - name) : 1) : ".";
-    if (config->file == NULL || config->dir == NULL || !make_known(loader, registry))
-        return false;
-    const struct config_node *root = config_tree_parse(name, text, size, &loader->arena, loader->report);
-    if (root == NULL)
-        return false;
-    /* Each part on its own, so that all mistakes are found at once. */
+    return config->file != NULL && config->dir != NULL;
+}
+
+/* Each part on its own, so that all mistakes are found at once. */
+static bool parse_tree(struct config_loader *loader, const struct config_registry *registry,
+                       const struct config_node *root, struct config *config)
+{
+    struct file file;
+    unsigned before = config_report_errors(loader->report);
     config_parse(loader, &file_field, root, &file);
     copy_file(&file, config);
     if (file.source != NULL)
@@ -130,7 +131,16 @@ static bool parse_file(struct config_loader *loader, const struct config_registr
     check_dead_letter(loader, config);
     if (good && config->source_config != NULL)
         check_behind(loader, config);
-    return config_report_errors(loader->report) == 0;
+    return config_report_errors(loader->report) == before;
+}
+
+static bool parse_file(struct config_loader *loader, const struct config_registry *registry, const char *name,
+                       const char *text, size_t size, struct config *config)
+{
+    if (!set_place(loader, name, config) || !make_known(loader, registry))
+        return false;
+    const struct config_node *root = config_tree_parse(name, text, size, &loader->arena, loader->report);
+    return root != NULL && parse_tree(loader, registry, root, config) && config_report_errors(loader->report) == 0;
 }
 
 static const struct config *load(const char *name, const char *text, size_t size,
@@ -210,6 +220,21 @@ const struct config *config_load_text(const char *name, const char *text, const 
 {
     *ret_report = new_report(name, text, strlen(text));
     return load(name, text, strlen(text), registry, *ret_report);
+}
+
+const struct config *config_load_node(const char *name, const struct config_node *root,
+                                      const struct config_registry *registry, struct config_report *report)
+{
+    struct loaded *loaded = calloc(1, sizeof *loaded);
+    CHECK(loaded != NULL);
+    config_loader_init(&loaded->loader, report);
+    bool good = set_place(&loaded->loader, name, &loaded->config) && make_known(&loaded->loader, registry) &&
+                parse_tree(&loaded->loader, registry, root, &loaded->config);
+    loaded->loader.report = NULL;
+    if (good)
+        return &loaded->config;
+    config_free(&loaded->config);
+    return NULL;
 }
 
 void config_free(const struct config *config)

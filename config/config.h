@@ -97,6 +97,9 @@ const struct config *config_load(const char *file, const struct config_registry 
                                  struct config_report **ret_report);
 const struct config *config_load_text(const char *name, const char *text, const struct config_registry *registry,
                                       struct config_report **ret_report);
+/* A config that stands in another file, by that file's name and report: root's tree lives longer than the config. NULL: reported. */
+const struct config *config_load_node(const char *name, const struct config_node *root,
+                                      const struct config_registry *registry, struct config_report *report);
 void config_free(const struct config *config);
 /* The JSON Schema of the whole file, draft-07, one document. */
 void config_schema(const struct config_registry *registry, FILE *out);
