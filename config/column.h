@@ -3,6 +3,8 @@
 #define WEIR_CONFIG_COLUMN_H
 
 #include "config/table.h"
+#include "processor/batch.h"
+#include "processor/json.h"
 #include "processor/path.h"
 
 struct template;
@@ -19,5 +21,14 @@ bool config_column_is_key(const struct config_list *key, const char *name);
 /* The rules of `mode` and `key` (const char *): a key only for an upsert, and of names that `columns` has. store: the node that both stand in. */
 void config_column_check_key(const struct config_node *store, bool upsert, const struct config_list *key,
                              const struct config_map *columns, struct config_report *report);
+
+/*
+ * The row that a record comes to, as a JSON object made in arena: what is missing is null, raw bytes that are no text {"hex": "..."}. `size`: of an entry of
+ * `columns`, which begins with a struct config_column. Rejects a record as stores of rows do whatever their types: what is no object has no members (type), a
+ * key that is no UTF-8 is no text (utf8), a column of `key` needs a value (constraint). STATUS_OK or STATUS_NO_MEMORY; ret is VALUE_MISSING when it was rejected.
+ */
+enum status config_column_row(const struct config_map *columns, size_t size, const struct config_list *key,
+                              struct batch *batch, struct record *record, struct arena *arena,
+                              struct value *ret) WARN_UNUSED;
 
 #endif

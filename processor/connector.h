@@ -97,6 +97,15 @@ struct store_offsets {
     int64_t flush_interval;
 };
 
+/* What a store would write for one record, as far as that can be told without the other side. What it has not is NULL, or VALUE_MISSING. */
+struct store_preview {
+    struct value
+        row; /* a store of rows: its columns as a JSON object, before the database makes its own types of them */
+    struct bytes topic;   /* a store of messages: where they go, ... */
+    struct bytes key;     /* ... under which key, ... */
+    struct bytes headers; /* ... with which headers (headers.h) */
+};
+
 /*
  * A store. One thread calls it at a time.
  *
@@ -144,6 +153,10 @@ struct store_type {
     /* Optional: may it stand behind this source (of a type by that name), or is it one into the other? As can_stand_beside. */
     bool (*can_stand_behind)(const void *config, const char *source_name, const void *source_config,
                              const struct config_node **ret_node, const char **ret_why);
+    /* Optional, for `weir test`: what it would write, made in arena. Rejects what write would reject whatever the other side says. STATUS_OK or
+     * STATUS_NO_MEMORY. NULL: the document as it is encoded, and nothing else. */
+    enum status (*preview)(const void *config, struct batch *batch, struct record *record, struct arena *arena,
+                           struct store_preview *ret);
     /* How much to hand over between two flushes when the config says nothing: a store that is cheap to flush says little. */
     uint32_t flush_records;
     int64_t flush_interval; /* ns */

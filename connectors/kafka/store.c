@@ -391,6 +391,7 @@ const struct store_type kafka_store = {
     .offsets = &kafka_transaction_offsets,
     .can_keep_offsets = kafka_store_can_keep_offsets,
     .can_stand_behind = kafka_store_can_stand_behind,
+    .preview = kafka_store_preview,
     .flush_records = 1000000,
     .flush_interval = CLOCK_SECOND,
 };

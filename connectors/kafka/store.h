@@ -44,6 +44,8 @@ const char *kafka_store_constant_topic(const struct kafka_store_config *config);
 bool kafka_store_can_stand_behind(const void *config, const char *source_name, const void *source_config,
                                   const struct config_node **ret_node, const char **ret_why);
 bool kafka_store_can_keep_offsets(const void *config, const struct config_node **ret_node, const char **ret_why);
+enum status kafka_store_preview(const void *config, struct batch *batch, struct record *record, struct arena *arena,
+                                struct store_preview *ret);
 
 /* A batch that was handed over. */
 struct kafka_handed {

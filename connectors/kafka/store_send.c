@@ -145,6 +145,17 @@ static enum kafka_sent no_memory(struct kafka_store *store)
     return KAFKA_SENT_LOST;
 }
 
+static void reject_topic(struct batch *batch, struct record *record, struct bytes name)
+{
+    batch_reject(batch, record, "topic", "expected the name of a topic, found \"%.*s\"", (int)name.size,
+                 (const char *)name.data);
+}
+
+static void reject_key(struct batch *batch, struct record *record)
+{
+    batch_reject(batch, record, "key", "no key can be made of this record: it is not valid UTF-8");
+}
+
 static enum kafka_sent find_topic(struct kafka_store *store, struct batch *batch, struct record *record)
 {
     struct bytes name;
@@ -153,8 +164,7 @@ static enum kafka_sent find_topic(struct kafka_store *store, struct batch *batch
         return no_memory(store);
     if (status == STATUS_OK && name.size > 0 && topic_find(store, name) != NULL)
         return KAFKA_SENT;
-    batch_reject(batch, record, "topic", "expected the name of a topic, found \"%.*s\"",
-                 status == STATUS_OK ? (int)name.size : 0, (const char *)name.data);
+    reject_topic(batch, record, status == STATUS_OK ? name : bytes_of("", 0));
     return KAFKA_SENT_REJECTED;
 }
 
@@ -173,7 +183,7 @@ static enum kafka_sent make(struct kafka_store *store, struct batch *batch, stru
         return no_memory(store);
     if (status == STATUS_OK)
         return KAFKA_SENT;
-    batch_reject(batch, record, "key", "no key can be made of this record: it is not valid UTF-8");
+    reject_key(batch, record);
     return KAFKA_SENT_REJECTED;
 }
 
@@ -213,4 +223,23 @@ enum kafka_sent kafka_store_send(struct kafka_store *store, struct kafka_handed 
     if (store->scratch.held > SCRATCH_MAX)
         arena_reset(&store->scratch);
     return sent;
+}
+
+enum status kafka_store_preview(const void *arg, struct batch *batch, struct record *record, struct arena *arena,
+                                struct store_preview *ret)
+{
+    const struct kafka_store_config *config = arg;
+    enum status status = template_text(config->topic, batch, record, arena, &ret->topic);
+    if (status == STATUS_NO_MEMORY)
+        return status;
+    if (status != STATUS_OK || ret->topic.size == 0) {
+        reject_topic(batch, record, bytes_of("", 0));
+        return STATUS_OK;
+    }
+    ret->key = record->key;
+    ret->headers = config->headers ? record->headers : (struct bytes){0};
+    status = config->key != NULL ? template_text(config->key, batch, record, arena, &ret->key) : STATUS_OK;
+    if (status == STATUS_FAILED)
+        reject_key(batch, record);
+    return status == STATUS_NO_MEMORY ? status : STATUS_OK;
 }

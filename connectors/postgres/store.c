@@ -370,6 +370,14 @@ static bool can_stand_beside(const void *arg, const void *other_arg, const struc
     return false;
 }
 
+static enum status preview(const void *arg, struct batch *batch, struct record *record, struct arena *arena,
+                           struct store_preview *ret)
+{
+    const struct postgres_config *config = arg;
+    return config_column_row(&config->columns, sizeof(struct postgres_column), &config->key, batch, record, arena,
+                             &ret->row);
+}
+
 const struct store_type postgres_store = {
     .name = "postgres",
     .help = "Rows in a PostgreSQL table; a transaction from one flush to the next.",
@@ -380,6 +388,7 @@ const struct store_type postgres_store = {
     .close = postgres_close,
     .offsets = &postgres_offsets,
     .can_stand_beside = can_stand_beside,
+    .preview = preview,
     .flush_records = 16384,
     .flush_interval = 200 * CLOCK_MS,
 };

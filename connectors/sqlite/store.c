@@ -362,6 +362,14 @@ static enum status sqlite_open(const void *config, const struct connector_env *e
 static const struct store_offsets offsets = {
     .read = sqlite_offsets_read, .move = sqlite_move, .discard = sqlite_discard};
 
+static enum status sqlite_preview(const void *arg, struct batch *batch, struct record *record, struct arena *arena,
+                                  struct store_preview *ret)
+{
+    const struct sqlite_config *config = arg;
+    return config_column_row(&config->columns, sizeof(struct sqlite_column), &config->key, batch, record, arena,
+                             &ret->row);
+}
+
 const struct store_type sqlite_store = {
     .name = "sqlite",
     .help = "Rows in a SQLite database; a transaction from one flush to the next.",
@@ -373,6 +381,7 @@ const struct store_type sqlite_store = {
     .can_stand_beside = sqlite_can_stand_beside,
     .offsets = &offsets,
     .can_keep_offsets = sqlite_offsets_can_keep,
+    .preview = sqlite_preview,
     .flush_records = 16384,
     .flush_interval = 200 * CLOCK_MS,
 };
