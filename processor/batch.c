@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "processor/budget.h"
 #include "processor/check.h"
@@ -201,6 +202,21 @@ struct batch *batch_branch(struct batch *batch)
     return branch;
 }
 
+/* False: out of memory. */
+static bool copy_origin(struct batch *to, struct record *record)
+{
+    if (record->origin == NULL)
+        return true;
+    struct origin *origin = arena_alloc(&to->arena, sizeof *origin);
+    char *topic = arena_string(&to->arena, record->origin->topic, strlen(record->origin->topic));
+    if (origin == NULL || topic == NULL)
+        return false;
+    *origin = *record->origin;
+    origin->topic = topic;
+    record->origin = origin;
+    return true;
+}
+
 static bool copy_raw(struct batch *to, const struct record *from)
 {
     struct record *record = batch_add(to);
@@ -213,7 +229,7 @@ static bool copy_raw(struct batch *to, const struct record *from)
     record->key = arena_copy(&to->arena, from->key);
     record->value = arena_copy(&to->arena, from->value);
     record->headers = arena_copy(&to->arena, from->headers);
-    return (record->key.data != NULL) == (from->key.data != NULL) &&
+    return copy_origin(to, record) && (record->key.data != NULL) == (from->key.data != NULL) &&
            (record->value.data != NULL) == (from->value.data != NULL) &&
            (record->headers.data != NULL) == (from->headers.data != NULL);
 }

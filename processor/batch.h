@@ -39,6 +39,14 @@ struct failure {
     const char *message; /* for a person, bounded */
 };
 
+/* What a dead letter is a letter of: where that record came from. The topic lives as long as the record. */
+struct origin {
+    const char *topic;
+    int32_t partition;
+    uint32_t attempts; /* how often it was refused until now */
+    int64_t offset;
+};
+
 struct record {
     struct bytes key;     /* null key: data NULL */
     struct bytes value;   /* as received; null (tombstone): data NULL */
@@ -47,9 +55,10 @@ struct record {
     int64_t timestamp; /* milliseconds since 1970, -1: none */
     struct document document;
     struct failure *failure;
-    uint32_t index; /* in the ticket */
-    uint16_t attempts;
-    uint8_t answer; /* enum stage_answer */
+    const struct origin *origin; /* NULL: it came from the batch's topic and partition, at `offset` */
+    uint32_t index;              /* in the ticket */
+    uint16_t attempts;           /* how often a stage was asked again */
+    uint8_t answer;              /* enum stage_answer */
 };
 
 struct batch {
@@ -68,6 +77,20 @@ struct batch {
     struct batch *next;   /* the holder's own */
     size_t queued_bytes;  /* the holder's own: what it counted for the batch */
 };
+
+/* Where the record came from at first: for all that people and stores are told. The ledger knows it by where the source found it. */
+static inline const char *record_topic(const struct batch *batch, const struct record *record)
+{
+    return record->origin != NULL ? record->origin->topic : batch->topic;
+}
+static inline int32_t record_partition(const struct batch *batch, const struct record *record)
+{
+    return record->origin != NULL ? record->origin->partition : batch->partition;
+}
+static inline int64_t record_offset(const struct record *record)
+{
+    return record->origin != NULL ? record->origin->offset : record->offset;
+}
 
 /* Loops over the records that still go forward. */
 #define BATCH_EACH(batch, record)                                                                                      \

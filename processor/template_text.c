@@ -137,13 +137,13 @@ static enum status take_piece(const struct template_part *part, bool json, const
         set_text(ret, json ? PIECE_ESCAPED : PIECE_PLAIN, json ? part->escaped : part->text);
         break;
     case PART_TOPIC:
-        set_plain(ret, bytes_of_string(batch->topic));
+        set_plain(ret, bytes_of_string(record_topic(batch, record)));
         break;
     case PART_PARTITION:
-        set_number(ret, PIECE_INTEGER, batch->partition);
+        set_number(ret, PIECE_INTEGER, record_partition(batch, record));
         break;
     case PART_OFFSET:
-        set_number(ret, PIECE_INTEGER, record->offset);
+        set_number(ret, PIECE_INTEGER, record_offset(record));
         break;
     case PART_TIMESTAMP:
         set_number(ret, record->timestamp != -1 ? PIECE_TIME : PIECE_MISSING, record->timestamp);

@@ -6,22 +6,9 @@
 
 #include "connectors/kafka/headers.h"
 #include "processor/ledger.h"
+#include "processor/letter_headers.h"
 
-enum { OUR_HEADERS = 10, RECORD_OVERHEAD = 128, HEADER_OVERHEAD = 16 };
-static const char TRUNCATED[] = "weir.value.truncated";
-
-static bool begins(struct bytes name, const char *prefix)
-{
-    size_t size = strlen(prefix);
-    return name.size >= size && memcmp(name.data, prefix, size) == 0;
-}
-
-/* A dead letter that was sent back and failed again has these from the first time: they must not pile up. */
-static bool is_ours(struct bytes name)
-{
-    return begins(name, "weir.error.") || begins(name, "weir.source.") || begins(name, "weir.attempts") ||
-           begins(name, "weir.service") || begins(name, TRUNCATED);
-}
+enum { RECORD_OVERHEAD = 128, HEADER_OVERHEAD = 16 };
 
 static void add_number(rd_kafka_headers_t *headers, const char *name, int64_t number)
 {
@@ -32,17 +19,21 @@ static void add_number(rd_kafka_headers_t *headers, const char *name, int64_t nu
 
 static rd_kafka_headers_t *make_headers(const struct batch *batch, const struct record *record, const char *service)
 {
-    rd_kafka_headers_t *headers = kafka_headers_new(record->headers, OUR_HEADERS, is_ours);
+    /* A dead letter that was sent back and failed again has ours from the first time: they must not pile up. */
+    rd_kafka_headers_t *headers = kafka_headers_new(record->headers, LETTER_HEADERS, letter_headers_is_ours);
     const struct failure *failure = record->failure;
-    kafka_headers_add(headers, "weir.error.stage", failure->stage);
-    kafka_headers_add(headers, "weir.error.class", failure->class);
-    kafka_headers_add(headers, "weir.error.message", failure->message);
-    kafka_headers_add(headers, "weir.source.topic", batch->topic);
-    add_number(headers, "weir.source.partition", batch->partition);
-    add_number(headers, "weir.source.offset", record->offset);
-    add_number(headers, "weir.source.timestamp", record->timestamp);
-    add_number(headers, "weir.attempts", record->attempts + 1);
-    kafka_headers_add(headers, "weir.service", service);
+    uint32_t attempts = record->origin != NULL ? record->origin->attempts : letter_headers_attempts(record->headers);
+    kafka_headers_add(headers, LETTER_STAGE, failure->stage);
+    kafka_headers_add(headers, LETTER_CLASS, failure->class);
+    kafka_headers_add(headers, LETTER_MESSAGE, failure->message);
+    kafka_headers_add(headers, LETTER_TOPIC, record_topic(batch, record));
+    add_number(headers, LETTER_PARTITION, record_partition(batch, record));
+    add_number(headers, LETTER_OFFSET, record_offset(record));
+    add_number(headers, LETTER_TIMESTAMP, record->timestamp);
+    add_number(headers, LETTER_ATTEMPTS, (int64_t)attempts + 1);
+    if (record->attempts > 0)
+        add_number(headers, LETTER_RETRIES, record->attempts);
+    kafka_headers_add(headers, LETTER_SERVICE, service);
     return headers;
 }
 
@@ -101,8 +92,8 @@ bool letter_cut(struct letter *letter, size_t size)
     if (letter->value.data == NULL || size >= letter->value.size)
         return false;
     letter->value.size = (uint32_t)size;
-    (void)rd_kafka_header_remove(letter->headers, TRUNCATED);
-    add_number(letter->headers, TRUNCATED, (int64_t)letter->original_size);
+    (void)rd_kafka_header_remove(letter->headers, LETTER_TRUNCATED);
+    add_number(letter->headers, LETTER_TRUNCATED, (int64_t)letter->original_size);
     return true;
 }
 

@@ -219,12 +219,41 @@ static void a_letter_has_the_whole_record_and_says_why(void **state)
     assert_string_equal(header(letter, "weir.source.partition"), "0");
     assert_string_equal(header(letter, "weir.source.offset"), "0");
     assert_string_equal(header(letter, "weir.source.timestamp"), "1700000000123");
-    assert_string_equal(header(letter, "weir.attempts"), "3");
+    assert_string_equal(header(letter, "weir.attempts"), "1");
+    assert_string_equal(header(letter, "weir.retries"), "2");
     assert_string_equal(header(letter, "weir.service"), "orders-store");
-    assert_int_equal(letter->header_count, 10);
+    assert_int_equal(letter->header_count, 11);
     assert_null(topic->messages[1].key);
     assert_null(topic->messages[1].value);
     assert_string_equal(header(&topic->messages[1], "weir.source.offset"), "1");
+    topic_free(topic);
+    end(&fixture);
+}
+
+/* One that was redriven, through the pipeline and through its topic: the letter tells of the record, and attempts count on. */
+static void a_letter_of_what_was_a_letter_before_counts_on(void **state)
+{
+    (void)state;
+    static const struct origin ORIGIN = {.topic = "orders.eu", .partition = 3, .attempts = 2, .offset = 17};
+    struct fixture fixture;
+    begin(&fixture);
+    struct batch *batch = records_batch(&fixture.records);
+    records_add(batch, "key", "{broken")->origin = &ORIGIN;
+    struct record *record = records_add(batch, "key", "{broken");
+    records_header(batch, record, "weir.attempts", "4");
+    issue(&fixture, batch);
+    assert_int_equal(reject(&fixture, batch, &batch->records[0]), STATUS_OK);
+    assert_int_equal(reject(&fixture, batch, &batch->records[1]), STATUS_OK);
+    assert_settled(&fixture, 2);
+    batch_free(batch);
+    struct topic *topic = read_topic(&fixture.mock);
+    assert_string_equal(header(&topic->messages[0], "weir.source.topic"), "orders.eu");
+    assert_string_equal(header(&topic->messages[0], "weir.source.partition"), "3");
+    assert_string_equal(header(&topic->messages[0], "weir.source.offset"), "17");
+    assert_string_equal(header(&topic->messages[0], "weir.attempts"), "3");
+    assert_string_equal(header(&topic->messages[1], "weir.source.topic"), "orders");
+    assert_string_equal(header(&topic->messages[1], "weir.attempts"), "5");
+    assert_int_equal(topic->messages[1].header_count, 10);
     topic_free(topic);
     end(&fixture);
 }
@@ -486,6 +515,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_letter_has_the_whole_record_and_says_why),
+        cmocka_unit_test(a_letter_of_what_was_a_letter_before_counts_on),
         cmocka_unit_test(a_record_counts_only_when_the_broker_acknowledged_its_letter),
         cmocka_unit_test(a_topic_that_refuses_is_tried_again_until_it_takes_the_letter),
         cmocka_unit_test(a_value_larger_than_a_message_may_be_is_cut),
