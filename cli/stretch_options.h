@@ -19,7 +19,7 @@ struct stretch_options *stretch_options_read(const struct command *command, int6
                                              size_t size) WARN_UNUSED;
 void stretch_options_free(struct stretch_options *options); /* NULL is fine */
 const struct stretch_request *stretch_options_request(const struct stretch_options *options);
-/* Puts filter and limits into it; they point into the options. */
+/* Puts key, where and the limits into it; they point into the options. */
 void stretch_options_apply(const struct stretch_options *options, struct stretch *stretch);
 
 #endif

@@ -70,9 +70,11 @@ struct stretch_part {
 
 /* Which records of the parts are in it. */
 struct stretch_filter {
-    int64_t from_time,
-        to_time;      /* ms, [from, to); INT64_MIN and INT64_MAX: all. A record without a timestamp is in no window */
-    struct bytes key; /* data NULL: any */
+    /* ms, [from, to); INT64_MIN and INT64_MAX: all. A record without a timestamp is in no window. Filled in by find, out of bounds that are times: of a run
+     * that goes on, those of the first one ("-2h" was another time then), which it remembers with the progress. */
+    int64_t from_time, to_time;
+    /* Filled in by the caller. */
+    struct bytes key;          /* data NULL: any */
     const struct where *where; /* NULL: any */
 };
 
