@@ -11,6 +11,7 @@
 #include "processor/pipeline.h"
 
 struct config;
+struct record;
 
 struct stretch_job {
     const char *what;                      /* the verb, in words: "replay", "archive", "redrive" */
@@ -21,6 +22,9 @@ struct stretch_job {
     bool no_stages;                      /* nothing but first_steps */
     const struct pipeline_store *stores; /* NULL: the config's, or the one that --store names */
     unsigned store_count;
+    bool (*also)(const struct record *record, void *arg); /* see struct stretch_filter */
+    void *also_arg;
+    bool onward;             /* a finished stretch is followed by the next, see struct stretch_request */
     const char *config_name; /* of the progress, when --name is not given; NULL: none is kept then */
 };
 

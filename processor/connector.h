@@ -211,6 +211,12 @@ struct source_type {
                   const struct connector_env *env, struct context *context);
     const struct source_lag *lag;         /* NULL: this kind of source has no such thing */
     const struct source_stretch *stretch; /* likewise */
+    /* For `weir dlq`: a config of this source that reads the topic of dead letters instead of its own; it shares that one's memory, and is freed by free().
+     * NULL: no memory. */
+    void *(*read_dead_letters)(const struct dead_letter_config *config, const void *source_config);
+    /* The store that brings records back to where they came from (record_topic), and what would stand under its key in a config; NULL: there is none. */
+    const struct store_type *back;
+    const char *back_config;
     /* The sink for rejected records that belongs to this kind of source; NULL: it has none. env->source_config is the source's. Opens lazily: a broker that
      * is away is no error here. */
     enum status (*open_dead_letter)(const struct dead_letter_config *config, const struct connector_env *env,

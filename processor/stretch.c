@@ -92,5 +92,6 @@ bool stretch_takes(const struct stretch *stretch, const struct record *record)
     const struct stretch_filter *filter = &stretch->filter;
     CHECK(filter->where == NULL);
     return in_time(filter, record->timestamp) &&
-           (filter->key.data == NULL || (record->key.data != NULL && bytes_equal(filter->key, record->key)));
+           (filter->key.data == NULL || (record->key.data != NULL && bytes_equal(filter->key, record->key))) &&
+           (filter->also == NULL || filter->also(record, filter->also_arg));
 }

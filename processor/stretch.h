@@ -55,6 +55,8 @@ struct stretch_request {
     /* Under this name the source remembers how far the stretch has been worked through, apart from everything that the live service commits; NULL: it does
      * not. The same name again means the same stretch: its bounds are those that were found first. */
     const char *progress;
+    /* When the stretch under that name is finished, the next one under it: from where it ended up to what `to` says. Else a finished one stays so. */
+    bool onward;
 };
 
 /* Of one partition. Counts and sizes are estimates from above: compaction and transactions leave gaps, and the filter has not looked. */
@@ -74,8 +76,10 @@ struct stretch_filter {
      * that goes on, those of the first one ("-2h" was another time then), which it remembers with the progress. */
     int64_t from_time, to_time;
     /* Filled in by the caller. */
-    struct bytes key;          /* data NULL: any */
-    const struct where *where; /* NULL: any */
+    struct bytes key;                                     /* data NULL: any */
+    const struct where *where;                            /* NULL: any */
+    bool (*also)(const struct record *record, void *arg); /* one condition more, asked last, by who reads; NULL: none */
+    void *also_arg;
 };
 
 struct stretch {

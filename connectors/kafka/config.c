@@ -1,6 +1,7 @@
 /* The table behind `kafka:` of the source, and the rd_kafka_conf_t made of it. */
 #include <regex.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "connectors/kafka/dead_letter.h"
@@ -221,6 +222,21 @@ void kafka_dead_letter_check(const struct dead_letter_config *config, const void
                      config->topic);
     if (config->properties != NULL)
         (void)kafka_check_properties(KAFKA_PRODUCER, config->properties, report);
+}
+
+void *kafka_read_dead_letters(const struct dead_letter_config *config, const void *source_config)
+{
+    struct {
+        struct kafka_source_config config;
+        const char *topics[1];
+    } *letters = malloc(sizeof *letters);
+    if (letters == NULL)
+        return NULL;
+    letters->config = *(const struct kafka_source_config *)source_config;
+    letters->config.instance = NULL;
+    letters->topics[0] = config->topic;
+    letters->config.topics = (struct config_list){.items = letters->topics, .count = 1};
+    return letters;
 }
 
 static const struct config_table table = {

@@ -168,7 +168,8 @@ enum status kafka_dead_letter_open(const struct dead_letter_config *config, cons
 {
     enum status status = STATUS_OK;
     (void)context;
-    if (kafka_source_consumes(env->source_config, config->topic))
+    /* A stretch has its end before anything of this run can come into it. */
+    if (env->stretch == NULL && kafka_source_consumes(env->source_config, config->topic))
         return error_set(error, ERROR_FATAL,
                          "errors.dead_letter.topic: the source consumes %s itself: its dead letters would go round",
                          config->topic);

@@ -15,6 +15,7 @@
 #include "connectors/kafka/lag.h"
 #include "connectors/kafka/probe.h"
 #include "connectors/kafka/source.h"
+#include "connectors/kafka/store.h"
 #include "processor/check.h"
 #include "processor/log.h"
 
@@ -370,6 +371,9 @@ const struct source_type kafka_source = {
     .close = kafka_close,
     .probe = kafka_source_probe,
     .lag = &kafka_lag,
+    .read_dead_letters = kafka_read_dead_letters,
+    .back = &kafka_store,
+    .back_config = "{topic: '{{topic}}', headers: true, timestamp: record}",
     .open_dead_letter = kafka_dead_letter_open,
     .check_dead_letter = kafka_dead_letter_check,
 };

@@ -36,6 +36,7 @@ struct kafka_store_config {
     int timestamp;
 };
 
+extern const struct store_type kafka_store;
 extern const struct config_field kafka_store_config_field;
 /* The topic, when it is the same for all records; else NULL. */
 const char *kafka_store_constant_topic(const struct kafka_store_config *config);

@@ -105,6 +105,29 @@ static void a_key_is_compared_byte_for_byte_and_an_empty_one_is_not_null(void **
     stretch_free(stretch);
 }
 
+static bool count_and_take_even(const struct record *record, void *arg)
+{
+    ++*(unsigned *)arg;
+    return record->offset % 2 == 0;
+}
+
+static void one_more_condition_is_asked_last(void **state)
+{
+    (void)state;
+    struct stretch *stretch = stretch_new(1);
+    const struct record even = {.offset = 2, .timestamp = 1000}, odd = {.offset = 3, .timestamp = 1000},
+                        outside = {.offset = 4, .timestamp = 3000};
+    unsigned asked = 0;
+    stretch->filter.to_time = 2000;
+    stretch->filter.also = count_and_take_even;
+    stretch->filter.also_arg = &asked;
+    assert_true(stretch_takes(stretch, &even));
+    assert_false(stretch_takes(stretch, &odd));
+    assert_false(stretch_takes(stretch, &outside));
+    assert_int_equal(asked, 2);
+    stretch_free(stretch);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -114,6 +137,7 @@ int main(void)
         cmocka_unit_test(without_a_filter_every_record_is_taken),
         cmocka_unit_test(a_window_has_its_first_moment_and_not_its_last),
         cmocka_unit_test(a_key_is_compared_byte_for_byte_and_an_empty_one_is_not_null),
+        cmocka_unit_test(one_more_condition_is_asked_last),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
