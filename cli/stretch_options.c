@@ -209,7 +209,7 @@ static bool read_bound(const struct reading *reading, const char *option, const 
     else if (strchr(text, '@') != NULL || topic_size(text) > 0)
         good = read_offsets(&cursor, &bound, texts);
     else if (text[0] == '-')
-        good = stretch_time_ago(&cursor, now, &bound.time);
+        good = bound.relative = stretch_time_ago(&cursor, now, &bound.time);
     else
         good = stretch_time_read(&cursor, &bound.time);
     if (good)

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "processor/batch.h"
-#include "processor/check.h"
+#include "processor/where.h"
 
 struct holder {
     struct stretch stretch;
@@ -87,11 +87,25 @@ static bool in_time(const struct stretch_filter *filter, int64_t timestamp)
     return timestamp >= 0 && timestamp >= filter->from_time && timestamp < filter->to_time;
 }
 
+bool stretch_may_take(const struct stretch *stretch, const struct record *record)
+{
+    const struct stretch_filter *filter = &stretch->filter;
+    return in_time(filter, record->timestamp) &&
+           (filter->key.data == NULL || (record->key.data != NULL && bytes_equal(filter->key, record->key)));
+}
+
+static bool is_wanted(const struct where *where, const struct record *record)
+{
+    struct arena arena;
+    arena_init(&arena, NULL);
+    bool wanted = where_matches(where, record, &arena);
+    arena_fini(&arena);
+    return wanted;
+}
+
 bool stretch_takes(const struct stretch *stretch, const struct record *record)
 {
     const struct stretch_filter *filter = &stretch->filter;
-    CHECK(filter->where == NULL);
-    return in_time(filter, record->timestamp) &&
-           (filter->key.data == NULL || (record->key.data != NULL && bytes_equal(filter->key, record->key))) &&
+    return stretch_may_take(stretch, record) && (filter->where == NULL || is_wanted(filter->where, record)) &&
            (filter->also == NULL || filter->also(record, filter->also_arg));
 }

@@ -34,7 +34,8 @@ struct stretch_offset {
 
 struct stretch_bound {
     enum stretch_bound_kind kind;
-    int64_t time; /* ms since 1970 */
+    int64_t time;  /* ms since 1970 */
+    bool relative; /* the time was counted back from now: said again later it is another one, and means the same */
     const struct stretch_offset *offsets;
     unsigned offset_count;
 };
@@ -53,7 +54,8 @@ struct stretch_request {
      * end. */
     int64_t late;
     /* Under this name the source remembers how far the stretch has been worked through, apart from everything that the live service commits; NULL: it does
-     * not. The same name again means the same stretch: its bounds are those that were found first. */
+     * not. The same name again means the same stretch: its bounds are those that were found first. Other bounds than in the first request (but for `relative`
+     * ones), or other partitions, are refused. */
     const char *progress;
     /* When the stretch under that name is finished, the next one under it: from where it ended up to what `to` says. Else a finished one stays so. */
     bool onward;
@@ -66,7 +68,9 @@ struct stretch_part {
     int64_t first, end; /* offsets: first <= end; the same: nothing */
     int64_t next;       /* where the run begins: `first`, or where the last one under this name got to; `end`: done */
     int64_t bytes;      /* from next to end: of keys, values and headers; -1: not known */
-    int64_t first_time, last_time; /* timestamps (ms) of the first and the last record; -1: not known, or none */
+    int64_t first_time,
+        last_time;  /* timestamps (ms) of the first record from next on, and of the last; -1: not known, or none */
+    char seal[160]; /* the source's own: what it keeps with the progress */
     char note[160]; /* what is to be known: "retention removed what was before offset 1200"; "": nothing */
 };
 
@@ -106,5 +110,7 @@ bool stretch_finished(const struct stretch *stretch);       /* nothing is left *
 
 /* Does the filter let it through? Key, timestamp and headers are looked at. */
 bool stretch_takes(const struct stretch *stretch, const struct record *record);
+/* The same as far as key and timestamp tell. */
+bool stretch_may_take(const struct stretch *stretch, const struct record *record);
 
 #endif

@@ -5,7 +5,9 @@
 #include <cmocka.h>
 
 #include "processor/batch.h"
+#include "processor/headers.h"
 #include "processor/stretch.h"
+#include "processor/where.h"
 
 static void parts_lie_by_topic_and_then_by_partition(void **state)
 {
@@ -128,6 +130,29 @@ static void one_more_condition_is_asked_last(void **state)
     stretch_free(stretch);
 }
 
+static void what_is_asked_of_headers_is_looked_at_after_key_and_time(void **state)
+{
+    (void)state;
+    struct stretch *stretch = stretch_new(1);
+    struct where *where;
+    const char *why;
+    unsigned at;
+    uint8_t packed[64];
+    uint8_t *end = headers_pack(packed, bytes_of_string("tenant"), bytes_of_string("acme"));
+    const struct record ours = {.timestamp = 5, .headers = bytes_of(packed, (uint32_t)(end - packed))},
+                        other = {.timestamp = 5}, late = {.timestamp = 10, .headers = ours.headers};
+    assert_int_equal(where_parse("header.tenant=acme", 0, &where, &at, &why), STATUS_OK);
+    stretch->filter.where = where;
+    stretch->filter.to_time = 10;
+    assert_true(stretch_takes(stretch, &ours));
+    assert_false(stretch_takes(stretch, &other));
+    assert_true(stretch_may_take(stretch, &other));
+    assert_false(stretch_takes(stretch, &late));
+    assert_false(stretch_may_take(stretch, &late));
+    where_free(where);
+    stretch_free(stretch);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -136,6 +161,7 @@ int main(void)
         cmocka_unit_test(it_is_finished_when_every_part_got_to_its_end),
         cmocka_unit_test(without_a_filter_every_record_is_taken),
         cmocka_unit_test(a_window_has_its_first_moment_and_not_its_last),
+        cmocka_unit_test(what_is_asked_of_headers_is_looked_at_after_key_and_time),
         cmocka_unit_test(a_key_is_compared_byte_for_byte_and_an_empty_one_is_not_null),
         cmocka_unit_test(one_more_condition_is_asked_last),
     };
