@@ -1,8 +1,12 @@
 #include "connectors/kafka/ask.h"
 
+#include <regex.h>
+#include <string.h>
+
+#include "connectors/kafka/source.h"
 #include "processor/clock.h"
 
-enum { ANSWER_MS = 1000 };
+enum { ANSWER_MS = 1000, POLL_MS = 100 };
 
 int kafka_ask_patience(const struct context *context)
 {
@@ -40,4 +44,146 @@ const char *kafka_ask_why(const struct kafka_client *client, rd_kafka_resp_err_t
 bool kafka_ask_is_missing(rd_kafka_resp_err_t err)
 {
     return err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART || err == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC;
+}
+
+/* -- which partitions there are -- */
+
+struct search {
+    struct kafka_client *client;
+    struct context *context;
+    rd_kafka_topic_partition_list_t *list;
+    void (*tell)(void *arg, const char *topic, const char *words);
+    void *arg;
+};
+
+static void add_topic(struct search *search, const struct rd_kafka_metadata_topic *topic)
+{
+    if (topic->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        search->tell(search->arg, topic->topic,
+                     kafka_ask_is_missing(topic->err) ? "there is no such topic" : rd_kafka_err2str(topic->err));
+        return;
+    }
+    for (int i = 0; i < topic->partition_cnt; i++) {
+        int32_t id = topic->partitions[i].id;
+        if (rd_kafka_topic_partition_list_find(search->list, topic->topic, id) == NULL)
+            rd_kafka_topic_partition_list_add(search->list, topic->topic, id);
+    }
+}
+
+static rd_kafka_resp_err_t find_name(struct search *search, const char *topic)
+{
+    const struct rd_kafka_metadata *metadata;
+    rd_kafka_topic_t *rkt = rd_kafka_topic_new(search->client->rk, topic, NULL);
+    if (rkt == NULL) {
+        search->tell(search->arg, topic, "this can't be the name of a topic");
+        return RD_KAFKA_RESP_ERR_NO_ERROR;
+    }
+    rd_kafka_resp_err_t err = kafka_ask_metadata(search->client, search->context, false, rkt, &metadata);
+    if (metadata != NULL && metadata->topic_cnt == 1)
+        add_topic(search, &metadata->topics[0]);
+    if (metadata != NULL)
+        rd_kafka_metadata_destroy(metadata);
+    rd_kafka_topic_destroy(rkt);
+    return err;
+}
+
+static rd_kafka_resp_err_t find_pattern(struct search *search, const char *pattern)
+{
+    const struct rd_kafka_metadata *metadata;
+    unsigned matches = 0;
+    regex_t regex;
+    if (regcomp(&regex, pattern, REG_EXTENDED | REG_NOSUB) != 0) {
+        search->tell(search->arg, pattern, "only the broker understands this pattern: name the topics");
+        return RD_KAFKA_RESP_ERR_NO_ERROR;
+    }
+    rd_kafka_resp_err_t err = kafka_ask_metadata(search->client, search->context, true, NULL, &metadata);
+    for (int i = 0; metadata != NULL && i < metadata->topic_cnt; i++) {
+        /* As when consuming: a pattern does not mean the broker's internal topics. */
+        const struct rd_kafka_metadata_topic *topic = &metadata->topics[i];
+        if (strncmp(topic->topic, "__", 2) == 0 || regexec(&regex, topic->topic, 0, NULL, 0) != 0)
+            continue;
+        matches++;
+        add_topic(search, topic);
+    }
+    if (metadata != NULL && matches == 0)
+        search->tell(search->arg, pattern, "no topic matches");
+    if (metadata != NULL)
+        rd_kafka_metadata_destroy(metadata);
+    regfree(&regex);
+    return err;
+}
+
+rd_kafka_resp_err_t kafka_ask_partitions(struct kafka_client *client, struct context *context,
+                                         const struct config_list *topics, rd_kafka_topic_partition_list_t *list,
+                                         void (*tell)(void *arg, const char *topic, const char *words), void *arg)
+{
+    struct search search = {client, context, list, tell, arg};
+    const char *const *names = topics->items;
+    rd_kafka_resp_err_t err = RD_KAFKA_RESP_ERR_NO_ERROR;
+    for (uint32_t i = 0; i < topics->count && err == RD_KAFKA_RESP_ERR_NO_ERROR; i++)
+        err = kafka_topic_is_pattern(names[i]) ? find_pattern(&search, names[i]) : find_name(&search, names[i]);
+    return err;
+}
+
+/* -- offsets -- */
+
+int kafka_ask_left(const struct context *context)
+{
+    int64_t left = context_deadline(context) - clock_now();
+    return left > 0 && context_status(context) == STATUS_OK ? (int)(left / CLOCK_MS) + 1 : 0;
+}
+
+rd_kafka_event_t *kafka_ask_wait(struct kafka_client *client, struct context *context, rd_kafka_queue_t *queue,
+                                 rd_kafka_resp_err_t *ret)
+{
+    rd_kafka_event_t *event = rd_kafka_queue_poll(queue, kafka_ask_left(context) + POLL_MS);
+    (void)rd_kafka_poll(client->rk, 0);
+    *ret = event != NULL ? rd_kafka_event_error(event) : RD_KAFKA_RESP_ERR__TIMED_OUT;
+    return event;
+}
+
+rd_kafka_AdminOptions_t *kafka_ask_options(struct kafka_client *client, struct context *context, rd_kafka_admin_op_t op)
+{
+    char words[256];
+    rd_kafka_AdminOptions_t *options = rd_kafka_AdminOptions_new(client->rk, op);
+    (void)rd_kafka_AdminOptions_set_request_timeout(options, kafka_ask_left(context), words, sizeof words);
+    return options;
+}
+
+static void take_offsets(rd_kafka_topic_partition_list_t *list, const rd_kafka_event_t *event)
+{
+    size_t count = 0;
+    const rd_kafka_ListOffsets_result_t *result = rd_kafka_event_ListOffsets_result((rd_kafka_event_t *)event);
+    const rd_kafka_ListOffsetsResultInfo_t **infos = result != NULL ? rd_kafka_ListOffsets_result_infos(result, &count)
+                                                                    : NULL;
+    for (size_t i = 0; i < count; i++) {
+        const rd_kafka_topic_partition_t *info = rd_kafka_ListOffsetsResultInfo_topic_partition(infos[i]);
+        rd_kafka_topic_partition_t *place = rd_kafka_topic_partition_list_find(list, info->topic, info->partition);
+        if (place == NULL)
+            continue;
+        place->offset = info->offset;
+        place->err = info->err;
+    }
+}
+
+rd_kafka_resp_err_t kafka_ask_offsets(struct kafka_client *client, struct context *context,
+                                      rd_kafka_topic_partition_list_t *list, rd_kafka_IsolationLevel_t isolation)
+{
+    rd_kafka_resp_err_t err;
+    if (kafka_ask_left(context) == 0)
+        return RD_KAFKA_RESP_ERR__TIMED_OUT;
+    rd_kafka_AdminOptions_t *options = kafka_ask_options(client, context, RD_KAFKA_ADMIN_OP_LISTOFFSETS);
+    rd_kafka_error_destroy(rd_kafka_AdminOptions_set_isolation_level(options, isolation));
+    rd_kafka_queue_t *queue = rd_kafka_queue_new(client->rk);
+    rd_kafka_ListOffsets(client->rk, list, options, queue);
+    rd_kafka_event_t *event = kafka_ask_wait(client, context, queue, &err);
+    for (int i = 0; i < list->cnt; i++)
+        list->elems[i].offset = RD_KAFKA_OFFSET_INVALID;
+    if (event != NULL)
+        take_offsets(list, event);
+    if (event != NULL)
+        rd_kafka_event_destroy(event);
+    rd_kafka_queue_destroy(queue);
+    rd_kafka_AdminOptions_destroy(options);
+    return err;
 }

@@ -1,9 +1,10 @@
 /*
- * Questions to a cluster by who takes no part in anything: `weir check --live`, `weir lag`. Each is asked again until the context's deadline.
+ * Questions to a cluster by who takes no part in anything: `weir check --live`, `weir lag`, the plan of a replay. Each is asked again until the context's deadline.
  */
 #ifndef WEIR_CONNECTORS_KAFKA_ASK_H
 #define WEIR_CONNECTORS_KAFKA_ASK_H
 
+#include "config/table.h"
 #include "connectors/kafka/client.h"
 
 /* How long the next question may take; 0: the time is over. */
@@ -15,5 +16,22 @@ rd_kafka_resp_err_t kafka_ask_metadata(struct kafka_client *client, struct conte
 /* The words for an answer that did not come. */
 const char *kafka_ask_why(const struct kafka_client *client, rd_kafka_resp_err_t err);
 bool kafka_ask_is_missing(rd_kafka_resp_err_t err); /* the topic is */
+/* Adds the partitions of these topics, names and patterns, to the list, each once; tells what is wrong with a topic in words. */
+rd_kafka_resp_err_t kafka_ask_partitions(struct kafka_client *client, struct context *context,
+                                         const struct config_list *topics, rd_kafka_topic_partition_list_t *list,
+                                         void (*tell)(void *arg, const char *topic, const char *words), void *arg);
+/* Each partition's `offset` says what is asked for: RD_KAFKA_OFFSET_SPEC_EARLIEST or _LATEST, or a time (ms): the first record that is not older. Then it is the
+ * answer: -1 for a time when there is none, RD_KAFKA_OFFSET_INVALID when its leader did not answer; err when it refused. One request to each broker. */
+rd_kafka_resp_err_t kafka_ask_offsets(struct kafka_client *client, struct context *context,
+                                      rd_kafka_topic_partition_list_t *list, rd_kafka_IsolationLevel_t isolation);
+
+/* -- for other questions that are answered by an event -- */
+
+int kafka_ask_left(const struct context *context); /* ms until its deadline; 0: none */
+rd_kafka_AdminOptions_t *kafka_ask_options(struct kafka_client *client, struct context *context,
+                                           rd_kafka_admin_op_t op);
+/* The event that answers what was asked on `queue`; NULL: none came. The caller destroys it. */
+rd_kafka_event_t *kafka_ask_wait(struct kafka_client *client, struct context *context, rd_kafka_queue_t *queue,
+                                 rd_kafka_resp_err_t *ret);
 
 #endif

@@ -4,7 +4,6 @@
  */
 #include "connectors/kafka/lag.h"
 
-#include <regex.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -32,8 +31,9 @@ struct look {
     bool knows_owners, nobody;              /* nobody: the group has no member at all */
 };
 
-static void tell(struct look *look, const char *topic, const char *words)
+static void tell(void *arg, const char *topic, const char *words)
 {
+    struct look *look = arg;
     CHECK(lag_add_problem(look->report, topic, "%s", words) == STATUS_OK);
 }
 
@@ -50,129 +50,22 @@ static enum status answer(const struct look *look, rd_kafka_resp_err_t err, cons
 
 /* -- which partitions there are -- */
 
-static void add_topic(struct look *look, const struct rd_kafka_metadata_topic *topic)
-{
-    if (topic->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
-        tell(look, topic->topic,
-             kafka_ask_is_missing(topic->err) ? "there is no such topic" : rd_kafka_err2str(topic->err));
-        return;
-    }
-    for (int i = 0; i < topic->partition_cnt; i++) {
-        int32_t id = topic->partitions[i].id;
-        if (rd_kafka_topic_partition_list_find(look->committed, topic->topic, id) == NULL)
-            rd_kafka_topic_partition_list_add(look->committed, topic->topic, id);
-    }
-}
-
-static rd_kafka_resp_err_t find_name(struct look *look, const char *topic)
-{
-    const struct rd_kafka_metadata *metadata;
-    rd_kafka_topic_t *rkt = rd_kafka_topic_new(look->lag->client.rk, topic, NULL);
-    if (rkt == NULL) {
-        tell(look, topic, "this can't be the name of a topic");
-        return RD_KAFKA_RESP_ERR_NO_ERROR;
-    }
-    rd_kafka_resp_err_t err = kafka_ask_metadata(&look->lag->client, look->context, false, rkt, &metadata);
-    if (metadata != NULL && metadata->topic_cnt == 1)
-        add_topic(look, &metadata->topics[0]);
-    if (metadata != NULL)
-        rd_kafka_metadata_destroy(metadata);
-    rd_kafka_topic_destroy(rkt);
-    return err;
-}
-
-static rd_kafka_resp_err_t find_pattern(struct look *look, const char *pattern)
-{
-    const struct rd_kafka_metadata *metadata;
-    unsigned matches = 0;
-    regex_t regex;
-    if (regcomp(&regex, pattern, REG_EXTENDED | REG_NOSUB) != 0) {
-        tell(look, pattern, "only the broker understands this pattern: name the topics to see their lag");
-        return RD_KAFKA_RESP_ERR_NO_ERROR;
-    }
-    rd_kafka_resp_err_t err = kafka_ask_metadata(&look->lag->client, look->context, true, NULL, &metadata);
-    for (int i = 0; metadata != NULL && i < metadata->topic_cnt; i++) {
-        /* As when consuming: a pattern does not mean the broker's internal topics. */
-        const struct rd_kafka_metadata_topic *topic = &metadata->topics[i];
-        if (strncmp(topic->topic, "__", 2) == 0 || regexec(&regex, topic->topic, 0, NULL, 0) != 0)
-            continue;
-        matches++;
-        add_topic(look, topic);
-    }
-    if (metadata != NULL && matches == 0)
-        tell(look, pattern, "no topic matches");
-    if (metadata != NULL)
-        rd_kafka_metadata_destroy(metadata);
-    regfree(&regex);
-    return err;
-}
-
 static rd_kafka_resp_err_t find_partitions(struct look *look)
 {
-    const char *const *topics = look->lag->config->topics.items;
-    rd_kafka_resp_err_t err = RD_KAFKA_RESP_ERR_NO_ERROR;
-    for (uint32_t i = 0; i < look->lag->config->topics.count && err == RD_KAFKA_RESP_ERR_NO_ERROR; i++)
-        err = kafka_topic_is_pattern(topics[i]) ? find_pattern(look, topics[i]) : find_name(look, topics[i]);
-    return err;
+    return kafka_ask_partitions(&look->lag->client, look->context, &look->lag->config->topics, look->committed, tell,
+                                look);
 }
 
 /* -- offsets -- */
 
-static int left_ms(const struct look *look)
-{
-    int64_t left = context_deadline(look->context) - clock_now();
-    return left > 0 && context_status(look->context) == STATUS_OK ? (int)(left / CLOCK_MS) + 1 : 0;
-}
-
-/* The event that answers `options`'s question, which was asked on `queue`; NULL: none came. The caller destroys it. */
-static rd_kafka_event_t *wait_for_event(struct look *look, rd_kafka_queue_t *queue, rd_kafka_resp_err_t *ret)
-{
-    rd_kafka_event_t *event = rd_kafka_queue_poll(queue, left_ms(look) + POLL_MS);
-    (void)rd_kafka_poll(look->lag->client.rk, 0);
-    *ret = event != NULL ? rd_kafka_event_error(event) : RD_KAFKA_RESP_ERR__TIMED_OUT;
-    return event;
-}
-
-static rd_kafka_AdminOptions_t *options_for(const struct look *look, rd_kafka_admin_op_t op)
-{
-    char words[256];
-    rd_kafka_AdminOptions_t *options = rd_kafka_AdminOptions_new(look->lag->client.rk, op);
-    (void)rd_kafka_AdminOptions_set_request_timeout(options, left_ms(look), words, sizeof words);
-    return options;
-}
-
-/* spec: which end. Fills in the list's offsets, and errors. One request to each broker. */
+/* spec: which end. */
 static rd_kafka_resp_err_t ask_offsets(struct look *look, rd_kafka_topic_partition_list_t *list,
                                        rd_kafka_OffsetSpec_t spec)
 {
-    rd_kafka_resp_err_t err;
-    size_t count = 0;
-    if (left_ms(look) == 0)
-        return RD_KAFKA_RESP_ERR__TIMED_OUT;
     for (int i = 0; i < list->cnt; i++)
         list->elems[i].offset = spec;
-    rd_kafka_AdminOptions_t *options = options_for(look, RD_KAFKA_ADMIN_OP_LISTOFFSETS);
     /* Behind an open transaction nothing can be consumed. */
-    rd_kafka_error_destroy(rd_kafka_AdminOptions_set_isolation_level(options, RD_KAFKA_ISOLATION_LEVEL_READ_COMMITTED));
-    rd_kafka_queue_t *queue = rd_kafka_queue_new(look->lag->client.rk);
-    rd_kafka_ListOffsets(look->lag->client.rk, list, options, queue);
-    rd_kafka_event_t *event = wait_for_event(look, queue, &err);
-    const rd_kafka_ListOffsets_result_t *result = event != NULL ? rd_kafka_event_ListOffsets_result(event) : NULL;
-    const rd_kafka_ListOffsetsResultInfo_t **infos = result != NULL ? rd_kafka_ListOffsets_result_infos(result, &count)
-                                                                    : NULL;
-    for (size_t i = 0; i < count; i++) {
-        const rd_kafka_topic_partition_t *info = rd_kafka_ListOffsetsResultInfo_topic_partition(infos[i]);
-        rd_kafka_topic_partition_t *place = rd_kafka_topic_partition_list_find(list, info->topic, info->partition);
-        if (place == NULL)
-            continue;
-        place->offset = info->offset;
-        place->err = info->err;
-    }
-    if (event != NULL)
-        rd_kafka_event_destroy(event);
-    rd_kafka_queue_destroy(queue);
-    rd_kafka_AdminOptions_destroy(options);
-    return err;
+    return kafka_ask_offsets(&look->lag->client, look->context, list, RD_KAFKA_ISOLATION_LEVEL_READ_COMMITTED);
 }
 
 /* -- who has what -- */
@@ -203,12 +96,13 @@ static void ask_members(struct look *look)
     const char *names[] = {look->lag->config->group};
     rd_kafka_resp_err_t err;
     size_t count = 0;
-    if (left_ms(look) == 0)
+    if (kafka_ask_left(look->context) == 0)
         return;
-    rd_kafka_AdminOptions_t *options = options_for(look, RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS);
+    rd_kafka_AdminOptions_t *options = kafka_ask_options(&look->lag->client, look->context,
+                                                         RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS);
     rd_kafka_queue_t *queue = rd_kafka_queue_new(look->lag->client.rk);
     rd_kafka_DescribeConsumerGroups(look->lag->client.rk, names, 1, options, queue);
-    rd_kafka_event_t *event = wait_for_event(look, queue, &err);
+    rd_kafka_event_t *event = kafka_ask_wait(&look->lag->client, look->context, queue, &err);
     const rd_kafka_DescribeConsumerGroups_result_t *result = event != NULL
                                                                  ? rd_kafka_event_DescribeConsumerGroups_result(event)
                                                                  : NULL;
@@ -272,7 +166,7 @@ static enum status ask_all(struct look *look, struct error *error)
     look->low = rd_kafka_topic_partition_list_copy(look->committed);
     look->end = rd_kafka_topic_partition_list_copy(look->committed);
     /* The commits before the ends: what is committed meanwhile must not look like more than there is. */
-    int ms = left_ms(look);
+    int ms = kafka_ask_left(look->context);
     rd_kafka_resp_err_t err = ms > 0 ? rd_kafka_committed(lag->client.rk, look->committed, ms)
                                      : RD_KAFKA_RESP_ERR__TIMED_OUT;
     for (int i = 0; i < look->committed->cnt && err == RD_KAFKA_RESP_ERR_NO_ERROR; i++) {
