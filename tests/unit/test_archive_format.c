@@ -1,0 +1,243 @@
+/* The archive's files: what is written is read again bit for bit, and what is damaged is told from what is good. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "processor/headers.h"
+#include "tests/support/archived.h"
+
+static void records_come_back_bit_for_bit(void **state)
+{
+    (void)state;
+    struct archived archived;
+    archived_init(&archived);
+    archived_put(&archived, 3, 0, 20000, 1); /* several frames */
+    archived_close(&archived);
+    assert_int_equal(archived_count(&archived, 3), 20000);
+    archived_fini(&archived);
+}
+
+static void a_record_that_ends_too_early_is_not_good(void **state)
+{
+    (void)state;
+    struct records records;
+    records_init(&records);
+    struct batch *batch = records_batch(&records);
+    const struct record *record = archived_record(batch, 7, 1); /* three headers, a key and a value */
+    size_t size = archive_record_size(record);
+    for (size_t end = 0; end <= size; end++) {
+        struct archive_record found;
+        uint32_t cursor = 0;
+        uint8_t *whole = malloc(size), *part = malloc(end + (end == 0));
+        archive_put_record(whole, record);
+        memcpy(part, whole, end);
+        enum status status = archive_get_record(bytes_of(part, (uint32_t)end), &cursor, &found);
+        assert_int_equal(status, end == 0 ? STATUS_EMPTY : end == size ? STATUS_OK : STATUS_FAILED);
+        free(whole);
+        free(part);
+    }
+    batch_free(batch);
+    records_fini(&records);
+}
+
+static void wrong_sizes_in_a_record_are_not_believed(void **state)
+{
+    (void)state;
+    struct records records;
+    records_init(&records);
+    struct batch *batch = records_batch(&records);
+    const struct record *record = archived_record(batch, 7, 1);
+    size_t size = archive_record_size(record);
+    uint8_t *data = malloc(size);
+    static const uint8_t ODD[] = {0x00, 0x01, 0x7f, 0x80, 0xfe, 0xff};
+    for (size_t at = 16; at < size; at++) {
+        for (unsigned i = 0; i < sizeof ODD; i++) {
+            struct archive_record found;
+            struct bytes name, value;
+            uint32_t cursor = 0;
+            size_t header = 0;
+            archive_put_record(data, record);
+            data[at] = ODD[i];
+            enum status status = archive_get_record(bytes_of(data, (uint32_t)size), &cursor, &found);
+            if (status != STATUS_OK)
+                continue;
+            uint8_t *packed = malloc(found.headers.size + 1);
+            struct bytes headers = bytes_of(packed, (uint32_t)archive_pack_headers(packed, found.headers));
+            assert_int_equal(headers.size, found.headers.size);
+            while (headers_next(headers, &header, &name, &value))
+                assert_true(value.data == NULL || value.data + value.size <= packed + headers.size);
+            free(packed);
+        }
+    }
+    free(data);
+    batch_free(batch);
+    records_fini(&records);
+}
+
+static void a_file_torn_anywhere_is_read_up_to_its_last_whole_frame(void **state)
+{
+    (void)state;
+    struct archived archived;
+    size_t size;
+    archived_init(&archived);
+    for (int i = 0; i < 4; i++)
+        archived_put(&archived, 0, i * 25, i * 25 + 25, 1); /* a frame each */
+    archived_close(&archived);
+    const char *path = archived_file(&archived, 0);
+    uint8_t *data = archived_load(path, &size);
+    int64_t before = 0;
+    for (size_t end = 0; end <= size; end++) {
+        struct archive_segment segment;
+        struct error error = {0};
+        archived_save(path, data, end);
+        if (archive_segment_read(path, &segment, &error) != STATUS_OK)
+            fail_msg("%zu of %zu bytes: %s", end, size, error.text);
+        int64_t records = (int64_t)archive_segment_records(&segment);
+        assert_true(records % 25 == 0 && records >= before && records <= 100);
+        assert_int_equal(segment.finished, end == size);
+        assert_int_equal(segment.damaged, -1);
+        assert_true(end == size || archive_segment_torn(&segment) == (int64_t)end - segment.whole);
+        archive_segment_fini(&segment);
+        assert_int_equal(archived_count(&archived, 0), records);
+        before = records;
+    }
+    assert_int_equal(before, 100);
+    free(data);
+    archived_fini(&archived);
+}
+
+/* Where its frames are. */
+static struct archive_segment segment_of(const char *path)
+{
+    struct archive_segment segment;
+    struct error error;
+    assert_int_equal(archive_segment_read(path, &segment, &error), STATUS_OK);
+    return segment;
+}
+
+static void a_flipped_bit_anywhere_is_noticed_and_costs_no_other_frame(void **state)
+{
+    (void)state;
+    struct archived archived;
+    size_t size;
+    archived_init(&archived);
+    for (int i = 0; i < 3; i++)
+        archived_put(&archived, 0, i * 10, i * 10 + 10, 1);
+    archived_close(&archived);
+    const char *path = archived_file(&archived, 0);
+    uint8_t *data = archived_load(path, &size);
+    struct archive_segment good = segment_of(path);
+    for (size_t at = 0; at < size; at++) {
+        unsigned bad;
+        data[at] ^= (uint8_t)(1 << at % 8);
+        archived_save(path, data, size);
+        int64_t records = archived_read(path, &bad);
+        bool in_header = (int64_t)at < good.frames[0].position, in_frames = !in_header && (int64_t)at < good.whole;
+        if (in_header)
+            assert_int_equal(records, -1);
+        else if (in_frames)
+            assert_true(records == 20 && bad == 1); /* the index is good: the others can be read */
+        else
+            assert_true(records == 30 && bad == 0); /* the index is made anew */
+        data[at] ^= (uint8_t)(1 << at % 8);
+    }
+    archive_segment_fini(&good);
+    free(data);
+    archived_fini(&archived);
+}
+
+static void damage_in_the_middle_is_no_torn_tail(void **state)
+{
+    (void)state;
+    struct archived archived;
+    struct archive_segment segment;
+    struct error error;
+    size_t size;
+    archived_init(&archived);
+    for (int i = 0; i < 3; i++)
+        archived_put(&archived, 0, i * 10, i * 10 + 10, 1);
+    archived_close(&archived);
+    const char *path = archived_file(&archived, 0);
+    uint8_t *data = archived_load(path, &size);
+    struct archive_segment good = segment_of(path);
+    data[good.frames[1].position + 30] ^= 1;
+    archived_save(path, data, (size_t)good.whole); /* and without the index */
+    assert_int_equal(archive_segment_read(path, &segment, &error), STATUS_OK);
+    assert_int_equal(segment.count, 1);
+    assert_int_equal(segment.damaged, good.frames[1].position);
+    archive_segment_fini(&segment);
+    /* It is not cut: nothing is written into this partition. */
+    assert_int_equal(archived_open(&archived), STATUS_OK);
+    struct batch *batch = archived_batch(&archived, 0, 30, 40, 1);
+    assert_int_equal(archive_store.write(archived.store, batch, archived.context, &archived.error), STATUS_FAILED);
+    assert_int_equal(archived.error.class, ERROR_FATAL);
+    assert_non_null(strstr(archived.error.text, "is damaged at byte"));
+    batch_free(batch);
+    archived_close(&archived);
+    assert_int_equal(segment_of(path).size, good.whole);
+    archive_segment_fini(&good);
+    free(data);
+    archived_fini(&archived);
+}
+
+static void a_frame_that_lies_about_its_size_is_not_inflated(void **state)
+{
+    (void)state;
+    struct archive_frame frame = {
+        .kind = ARCHIVE_RECORDS, .codec = ARCHIVE_ZSTD, .raw = ARCHIVE_RAW_MAX, .count = 1, .last = 5, .stored = 10};
+    struct archive_frame found;
+    uint8_t data[ARCHIVE_FRAME_SIZE];
+    archive_put_frame(data, &frame);
+    assert_true(archive_get_frame(data, &found));
+    frame.raw = ARCHIVE_RAW_MAX + 1u;
+    archive_put_frame(data, &frame);
+    assert_false(archive_get_frame(data, &found));
+    frame.raw = 64;
+    frame.count = 3; /* that many records do not go into 64 bytes */
+    archive_put_frame(data, &frame);
+    assert_false(archive_get_frame(data, &found));
+    frame.count = 2;
+    frame.first = 6; /* behind the last */
+    archive_put_frame(data, &frame);
+    assert_false(archive_get_frame(data, &found));
+    frame.first = 5; /* two records, one offset */
+    archive_put_frame(data, &frame);
+    assert_false(archive_get_frame(data, &found));
+}
+
+static void a_topic_that_would_leave_the_folder_has_no_archive(void **state)
+{
+    (void)state;
+    static const char *const GOOD[] = {"orders", "a.b-C_9", "..."};
+    static const char *const BAD[] = {"", ".", "..", "a/b", "../x", "a b", "\xc3\xa9"};
+    uint8_t header[ARCHIVE_HEADER_MAX];
+    char topic[ARCHIVE_TOPIC_MAX + 1];
+    int32_t partition;
+    size_t size;
+    for (unsigned i = 0; i < sizeof GOOD / sizeof GOOD[0]; i++) {
+        assert_true(archive_put_header(header, GOOD[i], 7) > 0);
+        assert_true(archive_get_header(header, sizeof header, topic, &partition, &size));
+        assert_string_equal(topic, GOOD[i]);
+        assert_int_equal(partition, 7);
+    }
+    for (unsigned i = 0; i < sizeof BAD / sizeof BAD[0]; i++)
+        assert_int_equal(archive_put_header(header, BAD[i], 7), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(records_come_back_bit_for_bit),
+        cmocka_unit_test(a_record_that_ends_too_early_is_not_good),
+        cmocka_unit_test(wrong_sizes_in_a_record_are_not_believed),
+        cmocka_unit_test(a_file_torn_anywhere_is_read_up_to_its_last_whole_frame),
+        cmocka_unit_test(a_flipped_bit_anywhere_is_noticed_and_costs_no_other_frame),
+        cmocka_unit_test(damage_in_the_middle_is_no_torn_tail),
+        cmocka_unit_test(a_frame_that_lies_about_its_size_is_not_inflated),
+        cmocka_unit_test(a_topic_that_would_leave_the_folder_has_no_archive),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
