@@ -1,0 +1,33 @@
+/* Which dead letters are meant: by stage and class, and for a redrive only those that can be. Says how many it passed over, and why. */
+#ifndef WEIR_CLI_LETTER_FILTER_H
+#define WEIR_CLI_LETTER_FILTER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+struct record;
+
+struct letter_counts {
+    uint64_t taken;
+    uint64_t other;     /* of another stage or class */
+    uint64_t attempts;  /* refused as often as may be */
+    uint64_t truncated; /* the value was cut */
+    uint64_t foreign;   /* no letters of weir */
+};
+
+struct letter_filter {
+    const char *stage, *class; /* NULL: any */
+    bool redriven;             /* only what can be redriven */
+    uint32_t attempts_most;    /* with `redriven`: not those that were refused so often */
+    struct letter_counts counts;
+};
+
+/* For struct stretch_filter's `also`: arg is the filter. */
+bool letter_filter_takes(const struct record *record, void *arg);
+/* What was passed over, in a line, where anything was: "passed over: 3 at --max-attempts 5, 1 cut". prefix: before it. */
+void letter_counts_tell(const struct letter_filter *filter, const char *prefix, FILE *out);
+/* ", \"matching\": 7, ..." */
+void letter_counts_json(const struct letter_counts *counts, FILE *out);
+
+#endif
