@@ -9,7 +9,7 @@
 struct plan {
     struct pipeline_config pipeline;
     struct pipeline_stage *stages;
-    struct transform_step *steps; /* of all stages */
+    struct transform_step *steps; /* of all stages of the config */
     struct pipeline_store *stores;
 };
 
@@ -21,12 +21,19 @@ static uint32_t count_steps(const struct config *config)
     return count;
 }
 
-static void fill_stages(struct plan *plan, const struct config *config)
+static void fill_stages(struct plan *plan, const struct config *config, const struct plan_changes *changes)
 {
     struct transform_step *step = plan->steps;
-    for (uint32_t i = 0; i < config->stage_count; i++) {
+    struct pipeline_stage *out = plan->stages;
+    if (changes->first_step_count > 0)
+        *out++ = (struct pipeline_stage){.name = changes->first_name,
+                                         .steps = changes->first_steps,
+                                         .step_count = changes->first_step_count,
+                                         .workers_min = 1,
+                                         .workers_max = 1};
+    for (uint32_t i = 0; i < config->stage_count && !changes->no_stages; i++) {
         const struct config_stage *stage = &config->stages[i];
-        plan->stages[i] = (struct pipeline_stage){
+        *out++ = (struct pipeline_stage){
             .name = stage->name,
             .steps = step,
             .step_count = stage->step_count,
@@ -38,32 +45,62 @@ static void fill_stages(struct plan *plan, const struct config *config)
         for (uint32_t j = 0; j < stage->step_count; j++, step++)
             *step = (struct transform_step){.type = stage->steps[j].type, .config = stage->steps[j].config};
     }
+    plan->pipeline.stages = plan->stages;
+    plan->pipeline.stage_count = (unsigned)(out - plan->stages);
 }
 
-static void fill_stores(struct plan *plan, const struct config *config)
+struct pipeline_store plan_store(const struct config *config, unsigned at)
 {
-    for (uint32_t i = 0; i < config->store_count; i++) {
-        const struct config_store *store = &config->stores[i];
-        plan->stores[i] = (struct pipeline_store){
-            .name = store->name,
-            .type = store->type,
-            .config = store->config,
-            .workers = (unsigned)store->workers,
-            .queue_records = (uint64_t)store->queue_records,
-            .queue_bytes = (uint64_t)store->queue_bytes,
-            .flush_records = (uint64_t)store->flush_records,
-            .flush_bytes = (uint64_t)store->flush_bytes,
-            .flush_interval = store->flush_interval,
-        };
-    }
+    const struct config_store *store = &config->stores[at];
+    return (struct pipeline_store){
+        .name = store->name,
+        .type = store->type,
+        .config = store->config,
+        .workers = (unsigned)store->workers,
+        .queue_records = (uint64_t)store->queue_records,
+        .queue_bytes = (uint64_t)store->queue_bytes,
+        .flush_records = (uint64_t)store->flush_records,
+        .flush_bytes = (uint64_t)store->flush_bytes,
+        .flush_interval = store->flush_interval,
+    };
 }
 
-struct plan *plan_new(const struct config *config, bool exit_at_end)
+static void fill_stores(struct plan *plan, const struct config *config, const struct plan_changes *changes)
+{
+    for (uint32_t i = 0; i < config->store_count && changes->stores == NULL; i++)
+        plan->stores[i] = plan_store(config, i);
+    plan->pipeline.stores = changes->stores != NULL ? changes->stores : plan->stores;
+    plan->pipeline.store_count = changes->stores != NULL ? changes->store_count : config->store_count;
+}
+
+bool plan_is_exactly_once(const struct config *config, const struct plan_changes *changes)
+{
+    bool once = config->delivery == DELIVERY_EXACTLY_ONCE;
+    unsigned count = changes->stores != NULL ? changes->store_count : config->store_count;
+    for (unsigned i = 0; i < count; i++) {
+        const struct store_type *type = changes->stores != NULL ? changes->stores[i].type : config->stores[i].type;
+        once = once && type->offsets != NULL && (type->offsets->read != NULL || changes->source_type == NULL);
+    }
+    return once;
+}
+
+static void fill_source(struct pipeline_config *pipeline, const struct config *config,
+                        const struct plan_changes *changes)
+{
+    bool other = changes->source_type != NULL;
+    pipeline->source_type = other ? changes->source_type : config->source_type;
+    pipeline->source_config = other ? changes->source_config : config->source_config;
+    pipeline->home_type = changes->home_type != NULL ? changes->home_type : config->source_type;
+    pipeline->home_config = config->source_config;
+    pipeline->stretch = changes->stretch;
+}
+
+struct plan *plan_new(const struct config *config, const struct plan_changes *changes)
 {
     struct plan *plan = calloc(1, sizeof *plan);
     if (plan == NULL)
         return NULL;
-    /* + 1: there may be no stage at all, and calloc(0) may be NULL. */
+    /* + 1: there may be no step at all, and calloc(0) may be NULL; and a stage before those of the config. */
     plan->stages = calloc(config->stage_count + 1, sizeof *plan->stages);
     plan->steps = calloc(count_steps(config) + 1, sizeof *plan->steps);
     plan->stores = calloc(config->store_count + 1, sizeof *plan->stores);
@@ -71,21 +108,13 @@ struct plan *plan_new(const struct config *config, bool exit_at_end)
         plan_free(plan);
         return NULL;
     }
-    fill_stages(plan, config);
-    fill_stores(plan, config);
     plan->pipeline = (struct pipeline_config){
-        .service = config->service,
+        .service = changes->service != NULL ? changes->service : config->service,
         .config_dir = config->dir,
         .memory = (size_t)config->memory,
         .ordered = config->order == ORDER_PARTITION,
-        .exit_at_end = exit_at_end,
-        .exactly_once = config->delivery == DELIVERY_EXACTLY_ONCE,
-        .source_type = config->source_type,
-        .source_config = config->source_config,
-        .stages = plan->stages,
-        .stage_count = config->stage_count,
-        .stores = plan->stores,
-        .store_count = config->store_count,
+        .exit_at_end = changes->exit_at_end,
+        .exactly_once = plan_is_exactly_once(config, changes),
         .retry_max = (unsigned)config->errors.retry_max,
         .backoff_least = config->errors.backoff[0],
         .backoff_most = config->errors.backoff[1],
@@ -94,6 +123,9 @@ struct plan *plan_new(const struct config *config, bool exit_at_end)
         .shutdown = config->shutdown,
         .watchdog = config->watchdog,
     };
+    fill_source(&plan->pipeline, config, changes);
+    fill_stages(plan, config, changes);
+    fill_stores(plan, config, changes);
     return plan;
 }
 
@@ -128,18 +160,19 @@ static void PRINTF_LIKE(2, 3) add(struct line *line, const char *format, ...)
     line->used += n > 0 ? (size_t)n : 0;
 }
 
-const char *plan_describe(const struct config *config, char *text, size_t size)
+const char *plan_describe(const struct plan *plan, char *text, size_t size)
 {
+    const struct pipeline_config *pipeline = &plan->pipeline;
     struct line line = {.text = text, .size = size};
-    add(&line, "%s", config->source_type->name);
-    for (uint32_t i = 0; i < config->stage_count; i++) {
-        const struct config_stage *stage = &config->stages[i];
+    add(&line, "%s", pipeline->source_type->name);
+    for (unsigned i = 0; i < pipeline->stage_count; i++) {
+        const struct pipeline_stage *stage = &pipeline->stages[i];
         add(&line, " -> %s", stage->name);
-        for (uint32_t j = 0; stage->step_count > 1 && j < stage->step_count; j++)
+        for (unsigned j = 0; stage->step_count > 1 && j < stage->step_count; j++)
             add(&line, "%s%s", j == 0 ? " (" : ", ", stage->steps[j].type->name);
         add(&line, "%s", stage->step_count > 1 ? ")" : "");
     }
-    for (uint32_t i = 0; i < config->store_count; i++)
-        add(&line, "%s%s", i == 0 ? " -> " : " + ", config->stores[i].name);
+    for (unsigned i = 0; i < pipeline->store_count; i++)
+        add(&line, "%s%s", i == 0 ? " -> " : " + ", pipeline->stores[i].name);
     return text;
 }

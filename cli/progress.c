@@ -18,11 +18,11 @@ enum { RATE_TICKS = 8, WIDTH_DEFAULT = 80 };
 struct progress {
     struct metrics *metrics;
     int64_t started, plain_at;
-    bool terminal;
+    bool terminal, json;
     struct view view;
     struct view_style style;
     struct {
-        int64_t when, consumed;
+        int64_t when, consumed, done;
     } ring[RATE_TICKS];
     unsigned ticks;
     char lines[VIEW_LINES][VIEW_LINE_MAX]; /* screen */
@@ -128,19 +128,20 @@ static void after_line(void)
 
 /* -- the progress -- */
 
-struct progress *progress_start(enum progress_mode mode, const char *service, int64_t total, struct metrics *metrics)
+struct progress *progress_start(const struct progress_config *config)
 {
-    bool terminal = is_terminal();
-    if (mode == PROGRESS_NEVER || (mode == PROGRESS_AUTO && !terminal))
+    bool json = config->mode == PROGRESS_JSON, terminal = !json && is_terminal();
+    if (config->mode == PROGRESS_NEVER || (config->mode == PROGRESS_AUTO && !terminal))
         return NULL;
     struct progress *progress = calloc(1, sizeof *progress);
     if (progress == NULL)
         return NULL;
-    progress->metrics = metrics;
+    progress->metrics = config->metrics;
     progress->started = clock_now();
-    progress->plain_at = progress->started + PROGRESS_PLAIN;
+    progress->plain_at = progress->started + (json ? PROGRESS_JSON_EVERY : PROGRESS_PLAIN);
     progress->terminal = terminal;
-    progress->view = (struct view){.service = service, .total = total};
+    progress->json = json;
+    progress->view = (struct view){.service = config->service, .total = config->total, .offsets = config->offsets};
     progress->style = (struct view_style){.colour = progress_colour(), .unicode = is_utf8()};
     CHECK_CALL(pthread_mutex_lock(&screen));
     active = progress;
@@ -148,6 +149,11 @@ struct progress *progress_start(enum progress_mode mode, const char *service, in
     /* Never taken back: a line may be under way, and without an active progress the two do nothing. */
     log_on_line(before_line, after_line);
     return progress;
+}
+
+static int64_t per_second(int64_t count, int64_t time)
+{
+    return (int64_t)((double)count * (double)CLOCK_SECOND / (double)time);
 }
 
 static void measure(struct progress *progress, int64_t now)
@@ -158,11 +164,13 @@ static void measure(struct progress *progress, int64_t now)
     unsigned at = progress->ticks % RATE_TICKS;
     unsigned oldest = progress->ticks < RATE_TICKS ? 0 : at;
     int64_t time = now - progress->ring[oldest].when;
-    if (progress->ticks > 0 && time > 0)
-        view->rate = (int64_t)((double)(view->consumed - progress->ring[oldest].consumed) * (double)CLOCK_SECOND /
-                               (double)time);
+    if (progress->ticks > 0 && time > 0) {
+        view->rate = per_second(view->consumed - progress->ring[oldest].consumed, time);
+        view->offset_rate = per_second(view->offsets_done - progress->ring[oldest].done, time);
+    }
     progress->ring[at].when = now;
     progress->ring[at].consumed = view->consumed;
+    progress->ring[at].done = view->offsets_done;
     progress->ticks++;
 }
 
@@ -176,9 +184,12 @@ void progress_tick(struct progress *progress)
         redraw(progress);
     } else if (now >= progress->plain_at) {
         char text[VIEW_LINE_MAX];
-        view_plain(&progress->view, text, sizeof text);
+        if (progress->json)
+            view_json(&progress->view, text, sizeof text);
+        else
+            view_plain(&progress->view, text, sizeof text);
         fprintf(stderr, "%s\n", text);
-        progress->plain_at = now + PROGRESS_PLAIN;
+        progress->plain_at = now + (progress->json ? PROGRESS_JSON_EVERY : PROGRESS_PLAIN);
     }
 }
 

@@ -19,13 +19,23 @@ struct progress;
 #define PROGRESS_TICK (250 * CLOCK_MS)
 #define PROGRESS_PLAIN (2 * CLOCK_SECOND)
 
-enum progress_mode { PROGRESS_AUTO, PROGRESS_ALWAYS, PROGRESS_NEVER };
+#define PROGRESS_JSON_EVERY CLOCK_SECOND
+
+/* PROGRESS_JSON: a line of JSON every PROGRESS_JSON_EVERY, wherever stderr goes. Not one of the names. */
+enum progress_mode { PROGRESS_AUTO, PROGRESS_ALWAYS, PROGRESS_NEVER, PROGRESS_JSON };
 extern const char *const progress_modes[];             /* their names, NULL-terminated */
 enum progress_mode progress_mode_of(const char *name); /* NULL: PROGRESS_AUTO */
 
-/* total: records that will come, 0 when that is not known. NULL: nothing is to be shown (or no memory): the others take it. */
-struct progress *progress_start(enum progress_mode mode, const char *service, int64_t total,
-                                struct metrics *metrics) WARN_UNUSED;
+struct progress_config {
+    enum progress_mode mode;
+    const char *service;
+    struct metrics *metrics;
+    int64_t total;   /* records that will come at most, 0 when that is not known */
+    int64_t offsets; /* of a stretch: how many of them are to be read; 0: there is no end */
+};
+
+/* NULL: nothing is to be shown (or no memory): the others take it. */
+struct progress *progress_start(const struct progress_config *config) WARN_UNUSED;
 void progress_tick(struct progress *progress);
 /* Takes the lines away. */
 void progress_stop(struct progress *progress);

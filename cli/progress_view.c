@@ -110,8 +110,18 @@ static void read_metric(const struct metric *metric, void *arg)
 
 void view_read(struct view *view, struct metrics *metrics)
 {
-    *view = (struct view){.service = view->service, .elapsed = view->elapsed, .total = view->total, .rate = view->rate};
+    *view = (struct view){.service = view->service,
+                          .elapsed = view->elapsed,
+                          .total = view->total,
+                          .offsets = view->offsets,
+                          .offsets_done = view->offsets_done,
+                          .rate = view->rate,
+                          .offset_rate = view->offset_rate};
     metrics_each(metrics, read_metric, view);
+    /* Without partitions there is no lag either: before the first record, and after the last. */
+    int64_t done = view->partitions > 0 ? view->offsets - view->lag : 0;
+    if (done > view->offsets_done)
+        view->offsets_done = done;
 }
 
 /* -- a line of limited width -- */
@@ -182,6 +192,32 @@ static int queue_percent(const struct view_queue *queue)
     return records > bytes ? records : bytes;
 }
 
+int view_percent(const struct view *view)
+{
+    int percent = view->total > 0 ? percent_of(view->consumed, view->total) : -1;
+    /* What has been read of a stretch counts: the filter may let little of it through, and gaps are no records. */
+    int offsets = view->offsets > 0 ? percent_of(view->offsets_done, view->offsets) : -1;
+    percent = offsets > percent ? offsets : percent;
+    return percent > 100 ? 100 : percent;
+}
+
+/* -1: not known. */
+static int64_t seconds_left(int64_t done, int64_t all, int64_t rate)
+{
+    if (all <= 0)
+        return -1;
+    return done >= all ? 0 : rate > 0 ? (all - done) / rate : -1;
+}
+
+int64_t view_seconds_to_go(const struct view *view)
+{
+    int64_t records = seconds_left(view->consumed, view->total, view->rate);
+    int64_t offsets = seconds_left(view->offsets_done, view->offsets, view->offset_rate);
+    if (records < 0 || offsets < 0)
+        return records > offsets ? records : offsets;
+    return records < offsets ? records : offsets;
+}
+
 static const char *clock_text(char text[TEXT_MAX], int64_t ns)
 {
     int64_t seconds = ns / CLOCK_SECOND;
@@ -193,21 +229,8 @@ static const char *clock_text(char text[TEXT_MAX], int64_t ns)
     return text;
 }
 
-static void add_head(struct line *line, const struct view *view)
-{
-    char time[TEXT_MAX], rate[TEXT_MAX], consumed[TEXT_MAX], lag[TEXT_MAX];
-    add(line, BOLD, "%s", view->service);
-    add(line, PLAIN, "  %s  %s/s  consumed %s  lag %s", clock_text(time, view->elapsed), text_count(rate, view->rate),
-        text_count(consumed, view->consumed), text_count(lag, view->lag));
-    if (view->total <= 0)
-        return;
-    int64_t left = view->total > view->consumed ? view->total - view->consumed : 0;
-    add(line, PLAIN, "  %d %%", percent_of(view->consumed, view->total));
-    if (left > 0 && view->rate > 0)
-        add(line, PLAIN, "  %s to go", clock_text(time, left / view->rate * CLOCK_SECOND));
-}
-
-static void add_bar(struct line *line, int percent)
+/* warns: a full one is no good sign. */
+static void add_bar(struct line *line, int percent, bool warns)
 {
     enum { CELLS = 8 };
     int full = percent >= 100 ? CELLS : (percent * CELLS + 50) / 100;
@@ -217,7 +240,24 @@ static void add_bar(struct line *line, int percent)
         const char *cell = line->style->unicode ? (i < full ? "█" : "░") : (i < full ? "#" : ".");
         used += (size_t)snprintf(bar + used, sizeof bar - used, "%s", cell);
     }
-    add(line, percent >= 80 ? YELLOW : PLAIN, "%s", bar);
+    add(line, warns && percent >= 80 ? YELLOW : PLAIN, "%s", bar);
+}
+
+static void add_head(struct line *line, const struct view *view)
+{
+    char time[TEXT_MAX], rate[TEXT_MAX], consumed[TEXT_MAX], lag[TEXT_MAX];
+    add(line, BOLD, "%s", view->service);
+    int percent = view_percent(view);
+    int64_t seconds = view_seconds_to_go(view);
+    add(line, PLAIN, "  %s  ", clock_text(time, view->elapsed));
+    if (view->offsets > 0)
+        add_bar(line, percent, false);
+    add(line, PLAIN, "%s%s/s  consumed %s  %s %s", view->offsets > 0 ? "  " : "", text_count(rate, view->rate),
+        text_count(consumed, view->consumed), view->offsets > 0 ? "left" : "lag", text_count(lag, view->lag));
+    if (percent >= 0)
+        add(line, PLAIN, "  %d %%", percent);
+    if (seconds > 0)
+        add(line, PLAIN, "  %s to go", clock_text(time, seconds * CLOCK_SECOND));
 }
 
 static void add_queues(struct line *line, const struct view *view)
@@ -226,7 +266,7 @@ static void add_queues(struct line *line, const struct view *view)
     for (unsigned i = 0; i < view->queue_count; i++) {
         const struct view_queue *queue = &view->queues[i];
         add(line, PLAIN, "%s%s ", i > 0 ? "  " : "", queue->name);
-        add_bar(line, queue_percent(queue));
+        add_bar(line, queue_percent(queue), true);
         add(line, PLAIN, " %d %%", queue_percent(queue));
         if (queue->workers > 1)
             add(line, DIM, " x%" PRId64, queue->workers);
@@ -284,7 +324,27 @@ void view_plain(const struct view *view, char *text, size_t size)
         text_count(t[3], view->lag), text_count(t[4], view->stored), text_count(t[5], view->dead_lettered),
         text_count(t[6], view->dropped), text_bytes(t[7], view->budget_used),
         text_bytes((char[TEXT_MAX]){0}, view->budget_size), flow_text(view, flow, sizeof flow));
+    if (view_percent(view) >= 0 && used >= 0 && (size_t)used < size)
+        used += snprintf(text + used, size - (size_t)used, ", %d %% done", view_percent(view));
     for (unsigned i = 0; i < view->queue_count && used >= 0 && (size_t)used < size; i++)
         used += snprintf(text + used, size - (size_t)used, "%s%s %d %%", i == 0 ? ", queues " : ", ",
                          view->queues[i].name, queue_percent(&view->queues[i]));
+}
+
+void view_json(const struct view *view, char *text, size_t size)
+{
+    int percent = view_percent(view);
+    int64_t seconds = view_seconds_to_go(view);
+    char known[2][24] = {"null", "null"};
+    if (percent >= 0)
+        snprintf(known[0], sizeof known[0], "%d", percent);
+    if (seconds >= 0)
+        snprintf(known[1], sizeof known[1], "%" PRId64, seconds);
+    snprintf(text, size,
+             "{\"progress\": {\"seconds\": %.3f, \"percent\": %s, \"eta_seconds\": %s, \"records_per_second\": %" PRId64
+             ", \"consumed\": %" PRId64 ", \"stored\": %" PRId64 ", \"dead_lettered\": %" PRId64
+             ", \"dropped\": %" PRId64 ", \"in_flight\": %" PRId64 ", \"left\": %" PRId64 "}}",
+             (double)view->elapsed / (double)CLOCK_SECOND, known[0], known[1], view->rate, view->consumed, view->stored,
+             view->dead_lettered, view->dropped, view->in_flight,
+             view->offsets > 0 ? view->offsets - view->offsets_done : view->lag);
 }

@@ -20,7 +20,9 @@ struct view {
     const char *service;
     int64_t elapsed; /* ns */
     int64_t total;   /* records to come in all; 0: not known */
-    int64_t rate;    /* records a second, of late */
+    int64_t offsets; /* of a stretch: to be read in all; 0: there is no end */
+    int64_t offsets_done;
+    int64_t rate, offset_rate; /* records, and offsets, a second, of late */
     int64_t consumed, stored, dead_lettered, dropped, in_flight, lag;
     int64_t budget_used, budget_size;
     int64_t partitions, paused;
@@ -29,7 +31,7 @@ struct view {
     struct view_queue queues[VIEW_QUEUES]; /* from front to back */
 };
 
-/* Fills all but service, elapsed, total and rate. */
+/* Fills all but service, elapsed, total, offsets and the rates. */
 void view_read(struct view *view, struct metrics *metrics);
 
 struct view_style {
@@ -39,6 +41,11 @@ struct view_style {
 
 /* For a terminal: up to VIEW_LINES lines, each at most `width` columns, without line breaks. Returns how many. */
 unsigned view_lines(const struct view *view, const struct view_style *style, char lines[VIEW_LINES][VIEW_LINE_MAX]);
+/* How much of it is done, 0 to 100, and how many seconds the rest will take; -1: not known. */
+int view_percent(const struct view *view);
+int64_t view_seconds_to_go(const struct view *view);
+/* One object in one line, without its end. */
+void view_json(const struct view *view, char *text, size_t size);
 /* For a log: one line with all of it. */
 void view_plain(const struct view *view, char *text, size_t size);
 

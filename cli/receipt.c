@@ -23,7 +23,7 @@ static const char *outcome(const struct receipt *receipt)
 {
     switch (receipt->status) {
     case STATUS_OK:
-        return "drained";
+        return !receipt->of_stretch ? "drained" : receipt->stopped ? "stopped before its end" : "all of it";
     case STATUS_DEADLINE:
         return "not drained in time: what is abandoned is consumed again by the next run";
     case STATUS_CANCELLED:
@@ -98,8 +98,8 @@ void receipt_print(const struct receipt *receipt, FILE *out)
     snprintf(behind, sizeof behind, "  in %s, %s/s", text_time(time, receipt->wall),
              text_count(rate, seconds > 0 ? (int64_t)((double)counts->issued / seconds) : 0));
     print_count(out, "consumed", counts->issued, behind);
-    print_count(out, "stored", counts->stored, "");
-    print_count(out, "dead-lettered", counts->dead_lettered, "");
+    print_count(out, receipt->dry_run ? "would store" : "stored", counts->stored, "");
+    print_count(out, receipt->dry_run ? "would be dead" : "dead-lettered", counts->dead_lettered, "");
     print_count(out, "dropped", counts->dropped, "");
     print_count(out, "abandoned", counts->abandoned, "");
     print_costs(receipt, out);
@@ -141,7 +141,12 @@ void receipt_json(const struct receipt *receipt, FILE *out)
             (double)receipt->wall / (double)CLOCK_SECOND, (double)receipt->cpu / (double)CLOCK_SECOND,
             receipt->peak_rss, receipt->restarts);
     offsets_each((struct offsets *)receipt->offsets, json_offset, &offsets);
-    fputs(offsets.open ? "}}}\n" : "}}\n", out);
+    fputs(offsets.open ? "}}" : "}", out);
+    if (receipt->of_stretch)
+        fprintf(out, ", \"finished\": %s, \"dry_run\": %s",
+                receipt->status == STATUS_OK && !receipt->stopped ? "true" : "false",
+                receipt->dry_run ? "true" : "false");
+    fputs("}\n", out);
 }
 
 /* -- the file -- */

@@ -28,7 +28,7 @@ static enum exit_code close_run(const struct command *command, const struct rece
 static enum exit_code run_config(const struct command *command, const struct config *config)
 {
     const struct service_options options = {
-        .exit_at_end = command_has(command, OPTION_EXIT_AT_END),
+        .changes = {.exit_at_end = command_has(command, OPTION_EXIT_AT_END)},
         .progress = load_progress_mode(command),
     };
     struct service *service;

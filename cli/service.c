@@ -16,6 +16,7 @@
 #include "processor/health.h"
 #include "processor/log.h"
 #include "processor/metrics.h"
+#include "processor/stretch.h"
 #include "processor/supervisor.h"
 
 /* A pipeline that fails at once is not built again at once: its whole budget of restarts would be gone before anything could get better. */
@@ -45,17 +46,18 @@ struct service {
 static enum status open_admin(struct service *service, struct error *error)
 {
     const struct config_admin *admin = &service->config->admin;
-    if (!admin->enabled)
+    int port = service->options.admin_port;
+    if (port == SERVICE_NO_ADMIN || (port == SERVICE_ADMIN_AS_CONFIG && !admin->enabled))
         return STATUS_OK;
     const struct admin_config config = {
         .host = admin->host,
-        .port = admin->port,
+        .port = port > 0 ? (uint16_t)port : admin->port,
         .metrics = service->metrics,
         .health = service->health,
         .version_json = release_json(),
     };
     enum status status = admin_start(&config, &service->admin, error);
-    if (status != STATUS_OK && admin->head.node != NULL)
+    if (status != STATUS_OK && (port > 0 || admin->head.node != NULL))
         return status;
     if (status != STATUS_OK) {
         /* Nobody asked for this very port: another service, or another weir, may well have it. */
@@ -71,7 +73,7 @@ static enum status open_admin(struct service *service, struct error *error)
 
 static enum status fill(struct service *service, struct error *error)
 {
-    service->plan = plan_new(service->config, service->options.exit_at_end);
+    service->plan = plan_new(service->config, &service->options.changes);
     service->metrics = metrics_new();
     service->health = health_new();
     service->offsets = offsets_new();
@@ -216,41 +218,59 @@ static enum status start_attendant(struct service *service, struct attendant **r
     return attendant_start(&config, ret, error);
 }
 
+static const char *name_of(const struct service *service)
+{
+    return plan_pipeline(service->plan)->service;
+}
+
 static void say_hello(const struct service *service)
 {
     char plan[512];
     const char *url = service_admin_url(service);
-    log_info("service", "weir %s: %s: %s%s%s", release_text(), service->config->service,
-             plan_describe(service->config, plan, sizeof plan), url != NULL ? "; admin at " : "",
-             url != NULL ? url : "");
+    log_info("service", "weir %s: %s: %s%s%s", release_text(), name_of(service),
+             plan_describe(service->plan, plan, sizeof plan), url != NULL ? "; admin at " : "", url != NULL ? url : "");
 }
 
 /* Records on the same terminal would be drawn over. */
 static enum progress_mode choose_progress(const struct service *service)
 {
-    const struct config *config = service->config;
+    const struct pipeline_config *pipeline = plan_pipeline(service->plan);
     enum progress_mode mode = service->options.progress;
-    for (uint32_t i = 0; i < config->store_count; i++) {
-        if (mode == PROGRESS_AUTO && strcmp(config->stores[i].type->name, "stdout") == 0 && isatty(STDOUT_FILENO) == 1)
+    for (unsigned i = 0; i < pipeline->store_count; i++) {
+        if (mode == PROGRESS_AUTO && strcmp(pipeline->stores[i].type->name, "stdout") == 0 &&
+            isatty(STDOUT_FILENO) == 1)
             mode = PROGRESS_NEVER;
     }
     return mode;
+}
+
+static struct progress *start_progress(struct service *service)
+{
+    const struct stretch *stretch = service->options.changes.stretch;
+    const struct progress_config config = {
+        .mode = choose_progress(service),
+        .service = name_of(service),
+        .metrics = service->metrics,
+        .total = stretch != NULL ? stretch->max_records : service->options.total,
+        .offsets = stretch != NULL ? stretch_left(stretch) : 0,
+    };
+    return progress_start(&config);
 }
 
 void service_run(struct service *service, struct receipt *ret)
 {
     struct attendant *attendant = NULL;
     int64_t began = clock_now();
-    *ret = (struct receipt){.service = service->config->service, .offsets = service->offsets};
+    *ret = (struct receipt){.service = name_of(service), .offsets = service->offsets};
     say_hello(service);
-    service->progress = progress_start(choose_progress(service), service->config->service, service->options.total,
-                                       service->metrics);
+    service->progress = start_progress(service);
     ret->status = start_attendant(service, &attendant, &ret->error);
     if (ret->status == STATUS_OK) {
         notify_send("READY=1");
         supervise(service, ret);
     }
     attendant_stop(attendant);
+    ret->stopped = context_status(service->soft) != STATUS_OK;
     log_flush();
     progress_stop(service->progress);
     service->progress = NULL;

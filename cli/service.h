@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "cli/exit.h"
+#include "cli/plan.h"
 #include "cli/progress.h"
 #include "cli/receipt.h"
 #include "processor/error.h"
@@ -19,10 +20,14 @@ struct config;
 struct metrics;
 struct service;
 
+/* For service_options.admin_port. */
+enum { SERVICE_ADMIN_AS_CONFIG = 0, SERVICE_NO_ADMIN = -1 };
+
 struct service_options {
-    bool exit_at_end;
+    struct plan_changes changes;
     enum progress_mode progress;
-    int64_t total; /* records that will come, for the progress; 0: not known */
+    int64_t total;  /* records that will come, for the progress; 0: not known */
+    int admin_port; /* another one than the config's, on the same host; or one of the above */
 };
 
 /* Opens the admin port. config lives longer. attendant_block_signals has been called. STATUS_FAILED: see error. */

@@ -19,7 +19,7 @@ struct stretch_job {
     const void *source_config;
     const struct transform_step *first_steps; /* run before the config's stages, in a stage of their own */
     unsigned first_step_count;
-    bool no_stages;                      /* nothing but first_steps */
+    bool no_stages;                      /* nothing but first_steps: none of the config's */
     const struct pipeline_store *stores; /* NULL: the config's, or the one that --store names */
     unsigned store_count;
     bool (*also)(const struct record *record, void *arg); /* see struct stretch_filter */
@@ -28,7 +28,13 @@ struct stretch_job {
     const char *config_name; /* of the progress, when --name is not given; NULL: none is kept then */
 };
 
-/* Options: --from --to --partitions --key --where --late --name --rate --speed --max-records --execute --json --progress --receipt --quiet. */
+/*
+ * Options, where the verb has them: --from --to --partitions --key --where --late --name --rate --speed --max-records --store --dry-run-store --execute
+ * --admin --timeout --json --progress --receipt --quiet. Without --execute the plan goes to stdout, and nothing is done; with it to stderr.
+ *
+ * It runs as a service of its own: `<service>.<name>` (`<service>.<what>` without a name) is the name under which stores keep offsets, and dead letters and
+ * log lines tell of it. It has no admin port but with --admin. A signal drains, and the answer is EXIT_NOT_DRAINED, as there is more to do.
+ */
 enum exit_code stretch_run(const struct command *command, const struct config *config, const struct stretch_job *job);
 
 #endif

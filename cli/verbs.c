@@ -21,6 +21,70 @@
         .id = OPTION_VERBOSE, .letter = 'v', .name = "verbose", .help = "debug messages as well"                       \
     }
 
+/* Which records, how fast, and whether in earnest: replay, archive, dlq redrive. */
+#define STRETCH_OPTIONS                                                                                                \
+    {.id = OPTION_FROM, .name = "from", .value = "T", .help = "the first in it, see below (beginning)"},               \
+        {.id = OPTION_TO, .name = "to", .value = "T", .help = "the first behind it (now)"},                            \
+        {.id = OPTION_PARTITIONS,                                                                                      \
+         .name = "partitions",                                                                                         \
+         .value = "LIST",                                                                                              \
+         .help = "only these: 0,2-5 of each topic, orders/3 of one (all)"},                                            \
+        {.id = OPTION_KEY, .name = "key", .value = "K", .help = "only records with this key"},                         \
+        {.id = OPTION_WHERE,                                                                                           \
+         .name = "where",                                                                                              \
+         .value = "EXPR",                                                                                              \
+         .help = "only records that it holds for: 'header.tenant=acme', 'key!=42', joined by ' && '"},                 \
+        {.id = OPTION_LATE,                                                                                            \
+         .name = "late",                                                                                               \
+         .value = "TIME",                                                                                              \
+         .help = "look for records of the window up to one that is so much later than its end (1m)"},                  \
+        {.id = OPTION_NAME,                                                                                            \
+         .name = "name",                                                                                               \
+         .value = "NAME",                                                                                              \
+         .help = "keep the progress under NAME: the same command goes on after an interruption"},                      \
+        {.id = OPTION_RATE, .name = "rate", .value = "N", .help = "at most so many records: 5000/s, 300/m"},           \
+        {.id = OPTION_SPEED,                                                                                           \
+         .name = "speed",                                                                                              \
+         .value = "X",                                                                                                 \
+         .help = "at most X times as fast as the records came, by their timestamps: 10x"},                             \
+        {.id = OPTION_MAX_RECORDS,                                                                                     \
+         .name = "max-records",                                                                                        \
+         .value = "N",                                                                                                 \
+         .help = "end after so many records",                                                                          \
+         .number = true},                                                                                              \
+        {.id = OPTION_TIMEOUT,                                                                                         \
+         .name = "timeout",                                                                                            \
+         .value = "TIME",                                                                                              \
+         .help = "how long the brokers may take to answer for the plan (30s)",                                         \
+         .duration = true},                                                                                            \
+        {.id = OPTION_EXECUTE, .name = "execute", .help = "do it; without, there is only the plan"},                   \
+        {.id = OPTION_ADMIN,                                                                                           \
+         .name = "admin",                                                                                              \
+         .value = "PORT",                                                                                              \
+         .help = "open an admin port meanwhile (none)",                                                                \
+         .number = true},                                                                                              \
+        {.id = OPTION_RECEIPT,                                                                                         \
+         .name = "receipt",                                                                                            \
+         .value = "FILE",                                                                                              \
+         .help = "write the closing receipt as JSON to FILE (\"-\": stdout)"},                                         \
+    {                                                                                                                  \
+        .id = OPTION_JSON, .name = "json", .help = "plan, progress, log lines and receipt as JSON, one object a line"  \
+    }
+
+static const struct option REPLAY_OPTIONS[] = {
+    STRETCH_OPTIONS,
+    {.id = OPTION_STORE,
+     .name = "store",
+     .value = "NAME",
+     .help = "into this store of FILE only, by its name or type (all of them)"},
+    {.id = OPTION_DRY_RUN_STORE,
+     .name = "dry-run-store",
+     .help = "do all but the write: counts what would be stored, dropped and dead-lettered"},
+    LOG_OPTIONS,
+    HELP_OPTION,
+    {0},
+};
+
 static const struct option RUN_OPTIONS[] = {
     {.id = OPTION_EXIT_AT_END,
      .name = "exit-at-end",
@@ -164,6 +228,31 @@ const struct verb command_verbs[] = {
          "Exits with 0 when nothing is worse than WARN, 1 when a partition is in STALL or STOP, 69 when the brokers "
          "do\n"
          "not answer or a topic is missing, 78 when FILE has mistakes or a right is missing.\n"},
+    {.name = "replay",
+     .arguments = "FILE",
+     .least = 1,
+     .most = 1,
+     .help = "put a stretch of the topics of FILE through its pipeline once more",
+     .options = REPLAY_OPTIONS,
+     .run = verb_replay,
+     .examples =
+         "  weir replay orders.yaml --from 2026-11-25T10:00:00Z --to 2026-11-25T10:10:00Z\n"
+         "  weir replay orders.yaml --from -2h --name fix-1 --rate 5000/s --execute\n"
+         "  weir replay orders.yaml --from orders/0@1200,orders/1@900 --max-records 100 --dry-run-store --execute\n",
+     .details =
+         "T is a point in time (2026-11-25T10:00:00Z, with an offset as +01:00; 2026-11-25 is midnight, UTC), a time\n"
+         "before now (-2h, -1d12h), `beginning`, `now`, or offsets: TOPIC/PARTITION@OFFSET, more of them after "
+         "commas,\n"
+         "without TOPIC/ where there is one topic; partitions that are not named are left out then. A window of time\n"
+         "is one of the records' timestamps.\n"
+         "Prints a plan: of each partition what would be read, how long it takes, where it goes, and what becomes of\n"
+         "records that are there already. Nothing else happens without --execute.\n"
+         "It reads beside the live service: joins no group, and commits nothing but its own progress (--name, in a\n"
+         "group of that name). One that is finished says so; another --name does it again. Stores keep the offsets of\n"
+         "an exactly-once replay under the service's name and NAME.\n"
+         "SIGTERM or SIGINT ends it when what is in flight is stored. Exits with 0 when all of it is done (or there "
+         "is\n"
+         "nothing to do), 75 when it was interrupted, 64, 69 and 78 as the others, 1 after a failure.\n"},
     {.name = "demo",
      .arguments = "",
      .help = "run everything on an embedded broker with generated orders",

@@ -5,6 +5,7 @@
 #include "cli/command.h"
 
 enum exit_code verb_run(const struct command *command);
+enum exit_code verb_replay(const struct command *command);
 enum exit_code verb_check(const struct command *command);
 enum exit_code verb_lag(const struct command *command);
 enum exit_code verb_schema(const struct command *command);

@@ -47,6 +47,11 @@ static enum status no_memory(struct error *error)
     return error_set(error, ERROR_TRANSIENT, "out of memory");
 }
 
+static const struct source_type *home_type(const struct pipeline_config *config)
+{
+    return config->home_type != NULL ? config->home_type : config->source_type;
+}
+
 static enum status build_core(struct pipeline *pipeline, struct context *context, struct error *error)
 {
     const struct pipeline_config *config = pipeline->config;
@@ -67,8 +72,8 @@ static enum status build_core(struct pipeline *pipeline, struct context *context
         .exit_at_end = config->exit_at_end,
         .stretch = config->stretch,
         .fetch_bytes = (int64_t)(config->memory / 4),
-        .source_name = config->source_type->name,
-        .source_config = config->source_config,
+        .source_name = home_type(config)->name,
+        .source_config = config->home_type != NULL ? config->home_config : config->source_config,
         .source = &pipeline->source,
     };
     pipeline->budget = budget_new(config->memory - config->memory / 4);
@@ -127,11 +132,10 @@ static enum status build_dead_letter(struct pipeline *pipeline, struct context *
     const struct pipeline_config *config = pipeline->config;
     if (config->dead_letter.topic == NULL)
         return STATUS_OK;
-    if (config->source_type->open_dead_letter == NULL)
-        return error_set(error, ERROR_FATAL, "errors.dead_letter: the source `%s` has no dead letters",
-                         config->source_type->name);
-    return config->source_type->open_dead_letter(&config->dead_letter, &pipeline->env, context, &pipeline->dead_letter,
-                                                 error);
+    const struct source_type *type = home_type(config);
+    if (type->open_dead_letter == NULL)
+        return error_set(error, ERROR_FATAL, "errors.dead_letter: the source `%s` has no dead letters", type->name);
+    return type->open_dead_letter(&config->dead_letter, &pipeline->env, context, &pipeline->dead_letter, error);
 }
 
 static enum status build_transform(struct pipeline *pipeline, unsigned at, struct error *error)

@@ -157,6 +157,8 @@ struct store_type {
      * STATUS_NO_MEMORY. NULL: the document as it is encoded, and nothing else. */
     enum status (*preview)(const void *config, struct batch *batch, struct record *record, struct arena *arena,
                            struct store_preview *ret);
+    /* Optional: does a record that is stored once more take the place of what it left the first time? NULL: it is there twice then. */
+    bool (*replaces)(const void *config);
     /* How much to hand over between two flushes when the config says nothing: a store that is cheap to flush says little. */
     uint32_t flush_records;
     int64_t flush_interval; /* ns */

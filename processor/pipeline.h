@@ -58,6 +58,9 @@ struct pipeline_config {
     bool exactly_once; /* delivery: offsets are kept in the store */
     const struct source_type *source_type;
     const void *source_config;
+    /* As whose source the stores connect and dead letters are sent, where records come out of something else (files); NULL: the source's. */
+    const struct source_type *home_type;
+    const void *home_config;
     const struct stretch *stretch; /* what the source reads, see connector_env.stretch; NULL: what its config says */
     const struct pipeline_stage *stages; /* may be none */
     unsigned stage_count;

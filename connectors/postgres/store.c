@@ -378,6 +378,12 @@ static enum status preview(const void *arg, struct batch *batch, struct record *
                              &ret->row);
 }
 
+static bool replaces(const void *arg)
+{
+    const struct postgres_config *config = arg;
+    return config->mode == POSTGRES_UPSERT;
+}
+
 const struct store_type postgres_store = {
     .name = "postgres",
     .help = "Rows in a PostgreSQL table; a transaction from one flush to the next.",
@@ -389,6 +395,7 @@ const struct store_type postgres_store = {
     .offsets = &postgres_offsets,
     .can_stand_beside = can_stand_beside,
     .preview = preview,
+    .replaces = replaces,
     .flush_records = 16384,
     .flush_interval = 200 * CLOCK_MS,
 };

@@ -370,6 +370,12 @@ static enum status sqlite_preview(const void *arg, struct batch *batch, struct r
                              &ret->row);
 }
 
+static bool sqlite_replaces(const void *arg)
+{
+    const struct sqlite_config *config = arg;
+    return config->mode == MODE_UPSERT;
+}
+
 const struct store_type sqlite_store = {
     .name = "sqlite",
     .help = "Rows in a SQLite database; a transaction from one flush to the next.",
@@ -382,6 +388,7 @@ const struct store_type sqlite_store = {
     .offsets = &offsets,
     .can_keep_offsets = sqlite_offsets_can_keep,
     .preview = sqlite_preview,
+    .replaces = sqlite_replaces,
     .flush_records = 16384,
     .flush_interval = 200 * CLOCK_MS,
 };

@@ -76,7 +76,7 @@ static void a_store_that_keeps_offsets_is_good(void **state)
         load(&loaded, STORES, good[i]);
         load_assert_good(&loaded);
         assert_int_equal(loaded.config->delivery, DELIVERY_EXACTLY_ONCE);
-        struct plan *plan = plan_new(loaded.config, false);
+        struct plan *plan = plan_new(loaded.config, &(struct plan_changes){0});
         assert_non_null(plan);
         assert_true(plan_pipeline(plan)->exactly_once);
         plan_free(plan);
