@@ -129,6 +129,59 @@ static void a_known_total_shows_percent_and_time_to_go(void **state)
     metrics_free(metrics);
 }
 
+/* The filter lets little through, and gaps are no records: what has been read is what counts. */
+static void a_stretch_shows_how_far_it_has_been_read(void **state)
+{
+    (void)state;
+    struct metrics *metrics = some_metrics();
+    struct view view = view_of(metrics);
+    char lines[VIEW_LINES][VIEW_LINE_MAX], text[VIEW_LINE_MAX];
+    view.offsets = 4818204;
+    view.offset_rate = 100000;
+    view_read(&view, metrics);
+    assert_int_equal(view.offsets_done, 4818204 - 1204551);
+    assert_int_equal(view_percent(&view), 75);
+    assert_int_equal(view_seconds_to_go(&view), 12);
+    view_lines(&view, &(struct view_style){.width = 119}, lines);
+    assert_string_equal(lines[0], "orders  01:15  ######..  412,003/s  consumed 4,120,334  left 1,204,551  75 %  00:12 "
+                                  "to go");
+    view_json(&view, text, sizeof text);
+    assert_string_equal(text, "{\"progress\": {\"seconds\": 75.000, \"percent\": 75, \"eta_seconds\": 12, "
+                              "\"records_per_second\": 412003, \"consumed\": 4120334, \"stored\": 4101223, "
+                              "\"dead_lettered\": 4110, \"dropped\": 10023, \"in_flight\": 4978, \"left\": 1204551}}");
+    metrics_free(metrics);
+}
+
+/* Whichever end is nearer: of the stretch, or of the records that are wanted. */
+static void a_limit_of_records_may_end_it_first(void **state)
+{
+    (void)state;
+    struct view view = {
+        .total = 100, .consumed = 90, .rate = 5, .offsets = 1000, .offsets_done = 500, .offset_rate = 10};
+    assert_int_equal(view_percent(&view), 90);
+    assert_int_equal(view_seconds_to_go(&view), 2);
+    view.total = 0;
+    assert_int_equal(view_percent(&view), 50);
+    assert_int_equal(view_seconds_to_go(&view), 50);
+    view.offset_rate = 0;
+    assert_int_equal(view_seconds_to_go(&view), -1);
+    view.offsets = 0;
+    assert_int_equal(view_percent(&view), -1);
+}
+
+static void before_the_partitions_are_there_nothing_is_done(void **state)
+{
+    (void)state;
+    struct metrics *metrics = metrics_new();
+    struct view view = {.offsets = 1000};
+    view_read(&view, metrics);
+    assert_int_equal(view_percent(&view), 0);
+    view.offsets_done = 1000;
+    view_read(&view, metrics);
+    assert_int_equal(view_percent(&view), 100);
+    metrics_free(metrics);
+}
+
 /* Columns as a terminal counts them: code points, without colours. */
 static unsigned columns_of(const char *text)
 {
@@ -206,6 +259,9 @@ int main(void)
         cmocka_unit_test(it_says_whether_the_source_is_held_back_or_paused),
         cmocka_unit_test(partitions_that_went_away_are_not_counted),
         cmocka_unit_test(a_known_total_shows_percent_and_time_to_go),
+        cmocka_unit_test(a_stretch_shows_how_far_it_has_been_read),
+        cmocka_unit_test(a_limit_of_records_may_end_it_first),
+        cmocka_unit_test(before_the_partitions_are_there_nothing_is_done),
         cmocka_unit_test(no_line_is_wider_than_the_terminal),
         cmocka_unit_test(colours_only_where_they_are_wanted),
         cmocka_unit_test(the_plain_line_has_it_all),
