@@ -7,6 +7,7 @@
 #include "processor/clock.h"
 
 enum { ANSWER_MS = 1000, POLL_MS = 100 };
+#define LONGEST (60 * CLOCK_SECOND)
 
 int kafka_ask_patience(const struct context *context)
 {
@@ -39,6 +40,18 @@ const char *kafka_ask_why(const struct kafka_client *client, rd_kafka_resp_err_t
     if (client->state != KAFKA_UP)
         return client->reason;
     return client->last_words[0] != '\0' ? client->last_words : rd_kafka_err2str(err);
+}
+
+enum status kafka_ask_judge(const struct kafka_client *client, rd_kafka_resp_err_t err, const char *what,
+                            struct error *error)
+{
+    bool denied = err == RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED ||
+                  err == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED ||
+                  err == RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED;
+    if (err == RD_KAFKA_RESP_ERR_NO_ERROR)
+        return STATUS_OK;
+    return error_set(error, denied ? ERROR_FATAL : ERROR_TRANSIENT, "expected %s: %s", what,
+                     denied ? rd_kafka_err2str(err) : kafka_ask_why(client, err));
 }
 
 bool kafka_ask_is_missing(rd_kafka_resp_err_t err)
@@ -130,6 +143,8 @@ rd_kafka_resp_err_t kafka_ask_partitions(struct kafka_client *client, struct con
 int kafka_ask_left(const struct context *context)
 {
     int64_t left = context_deadline(context) - clock_now();
+    if (left > LONGEST)
+        left = LONGEST;
     return left > 0 && context_status(context) == STATUS_OK ? (int)(left / CLOCK_MS) + 1 : 0;
 }
 

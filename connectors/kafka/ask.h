@@ -15,6 +15,9 @@ rd_kafka_resp_err_t kafka_ask_metadata(struct kafka_client *client, struct conte
                                        rd_kafka_topic_t *rkt, const struct rd_kafka_metadata **ret);
 /* The words for an answer that did not come. */
 const char *kafka_ask_why(const struct kafka_client *client, rd_kafka_resp_err_t err);
+/* "expected `what`": ERROR_FATAL for a right that is missing, else ERROR_TRANSIENT. */
+enum status kafka_ask_judge(const struct kafka_client *client, rd_kafka_resp_err_t err, const char *what,
+                            struct error *error);
 bool kafka_ask_is_missing(rd_kafka_resp_err_t err); /* the topic is */
 /* Adds the partitions of these topics, names and patterns, to the list, each once; tells what is wrong with a topic in words. */
 rd_kafka_resp_err_t kafka_ask_partitions(struct kafka_client *client, struct context *context,

@@ -39,13 +39,7 @@ static void tell(void *arg, const char *topic, const char *words)
 
 static enum status answer(const struct look *look, rd_kafka_resp_err_t err, const char *what, struct error *error)
 {
-    bool denied = err == RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED ||
-                  err == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED ||
-                  err == RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED;
-    if (err == RD_KAFKA_RESP_ERR_NO_ERROR)
-        return STATUS_OK;
-    return error_set(error, denied ? ERROR_FATAL : ERROR_TRANSIENT, "expected %s: %s", what,
-                     denied ? rd_kafka_err2str(err) : kafka_ask_why(&look->lag->client, err));
+    return kafka_ask_judge(&look->lag->client, err, what, error);
 }
 
 /* -- which partitions there are -- */

@@ -15,6 +15,7 @@
 #include "connectors/kafka/lag.h"
 #include "connectors/kafka/probe.h"
 #include "connectors/kafka/source.h"
+#include "connectors/kafka/stretch.h"
 #include "connectors/kafka/store.h"
 #include "processor/check.h"
 #include "processor/log.h"
@@ -371,6 +372,7 @@ const struct source_type kafka_source = {
     .close = kafka_close,
     .probe = kafka_source_probe,
     .lag = &kafka_lag,
+    .stretch = &kafka_stretch,
     .read_dead_letters = kafka_read_dead_letters,
     .back = &kafka_store,
     .back_config = "{topic: '{{topic}}', headers: true, timestamp: record}",

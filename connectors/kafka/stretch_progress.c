@@ -1,0 +1,130 @@
+/* See stretch.h. A seal: "weir/1 FIRST END PARTS a|n FROM TO FROM_TIME TO_TIME", with FROM and TO as "t1764064800000". */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "connectors/kafka/ask.h"
+#include "connectors/kafka/stretch.h"
+#include "processor/check.h"
+#include "processor/clock.h"
+#include "processor/timestamp.h"
+
+#define LOOK_AGAIN (200 * CLOCK_MS)
+
+/* -- seals -- */
+
+void kafka_seal_write(const struct kafka_seal *seal, char *text, size_t size)
+{
+    int length = snprintf(text, size,
+                          "weir/1 %" PRId64 " %" PRId64 " %u%c %c%" PRId64 " %c%" PRId64 " %" PRId64 " %" PRId64,
+                          seal->first, seal->end, seal->parts, seal->named, seal->from.kind, seal->from.value,
+                          seal->to.kind, seal->to.value, seal->from_time, seal->to_time);
+    CHECK(length > 0 && (size_t)length < size);
+}
+
+bool kafka_seal_read(const rd_kafka_topic_partition_t *entry, struct kafka_seal *ret)
+{
+    struct kafka_seal seal;
+    char text[200], rest;
+    if (entry->metadata == NULL || entry->metadata_size >= sizeof text)
+        return false;
+    memcpy(text, entry->metadata, entry->metadata_size);
+    text[entry->metadata_size] = '\0';
+    int count = sscanf(text,
+                       "weir/1 %" SCNd64 " %" SCNd64 " %u%c %c%" SCNd64 " %c%" SCNd64 " %" SCNd64 " %" SCNd64 "%c",
+                       &seal.first, &seal.end, &seal.parts, &seal.named, &seal.from.kind, &seal.from.value,
+                       &seal.to.kind, &seal.to.value, &seal.from_time, &seal.to_time, &rest);
+    if (count != 10 || seal.first < 0 || seal.end < seal.first)
+        return false;
+    *ret = seal;
+    return true;
+}
+
+void kafka_seal_put(rd_kafka_topic_partition_t *entry, const char *text)
+{
+    free(entry->metadata);
+    entry->metadata = strdup(text);
+    entry->metadata_size = entry->metadata != NULL ? strlen(text) : 0;
+}
+
+const char *kafka_seal_words(struct kafka_seal_bound bound, char words[static 64])
+{
+    switch (bound.kind) {
+    case 'b':
+        return "the beginning";
+    case 'n':
+        return "what was the end then";
+    case 'r':
+        return "a time counted back from then";
+    case 't':
+        words[timestamp_write((uint8_t *)words, bound.value)] = '\0';
+        return words;
+    default:
+        snprintf(words, 64, "offset %" PRId64, bound.value);
+        return words;
+    }
+}
+
+/* -- the group of its own -- */
+
+void kafka_stretch_group(const struct kafka_source_config *config, const char *progress,
+                         char group[static KAFKA_STRETCH_GROUP])
+{
+    snprintf(group, KAFKA_STRETCH_GROUP, "%s.%s", config->group, progress != NULL ? progress : "unnamed-replay");
+}
+
+rd_kafka_conf_t *kafka_stretch_conf(const struct kafka_source_config *config, const char *progress, struct error *error)
+{
+    const struct kafka_setting own[] = {
+        {"enable.auto.commit", progress != NULL ? "true" : "false"},
+        {"allow.auto.create.topics", "false"},
+        /* Of a member; what is set for the live one's protocol may not go together in this one. */
+        {"session.timeout.ms", "45000"},
+        {"max.poll.interval.ms", "300000"},
+        {NULL, NULL},
+    };
+    struct kafka_source_config alone = *config;
+    char group[KAFKA_STRETCH_GROUP];
+    enum status status = STATUS_OK;
+    kafka_stretch_group(config, progress, group);
+    alone.group = group;
+    alone.instance = NULL;
+    /* Whoever is no member commits in the classic protocol. */
+    alone.protocol = KAFKA_PROTOCOL_CLASSIC;
+    rd_kafka_conf_t *conf = kafka_source_conf(&alone, error);
+    if (conf == NULL)
+        return NULL;
+    for (const struct kafka_setting *setting = own; setting->name != NULL && status == STATUS_OK; setting++)
+        status = kafka_conf_set(conf, setting->name, setting->value, error);
+    if (status == STATUS_OK)
+        return conf;
+    rd_kafka_conf_destroy(conf);
+    return NULL;
+}
+
+static rd_kafka_resp_err_t ask_committed(struct kafka_client *client, rd_kafka_topic_partition_list_t *list, int ms)
+{
+    rd_kafka_resp_err_t err = rd_kafka_committed(client->rk, list, ms);
+    (void)rd_kafka_poll(client->rk, 0); /* for the error callback's words */
+    for (int i = 0; i < list->cnt && err == RD_KAFKA_RESP_ERR_NO_ERROR; i++)
+        err = list->elems[i].err;
+    return err;
+}
+
+/* An offset in a transaction that is not over yet is asked for again. */
+enum status kafka_stretch_committed(struct kafka_client *client, struct context *context,
+                                    rd_kafka_topic_partition_list_t *list, struct error *error)
+{
+    rd_kafka_resp_err_t err = RD_KAFKA_RESP_ERR__TIMED_OUT;
+    bool again = true;
+    int ms;
+    while (again && (ms = kafka_ask_patience(context)) > 0) {
+        err = ask_committed(client, list, ms);
+        again = err == RD_KAFKA_RESP_ERR__TIMED_OUT || err == RD_KAFKA_RESP_ERR_UNSTABLE_OFFSET_COMMIT ||
+                err == RD_KAFKA_RESP_ERR__WAIT_COORD || err == RD_KAFKA_RESP_ERR__TRANSPORT;
+        if (again)
+            (void)context_sleep(context, LOOK_AGAIN);
+    }
+    return kafka_ask_judge(client, err, "the offsets that its group keeps", error);
+}
