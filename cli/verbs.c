@@ -136,6 +136,52 @@ static const struct option LAG_OPTIONS[] = {
     {0},
 };
 
+/* Which dead letters: in what part of their topic, and of what kind. */
+#define LETTER_OPTIONS                                                                                                 \
+    {.id = OPTION_STAGE, .name = "stage", .value = "NAME", .help = "those that this stage or store refused"},          \
+        {.id = OPTION_CLASS, .name = "class", .value = "NAME", .help = "those of this class of error"},                \
+        {.id = OPTION_FROM,                                                                                            \
+         .name = "from",                                                                                               \
+         .value = "TIME",                                                                                              \
+         .help = "of records from TIME on: RFC 3339, -2h, or partition@offset of the letters (beginning)"},            \
+        {.id = OPTION_TO, .name = "to", .value = "TIME", .help = "of records before TIME (now)"},                      \
+        {.id = OPTION_PARTITIONS,                                                                                      \
+         .name = "partitions",                                                                                         \
+         .value = "LIST",                                                                                              \
+         .help = "those in these partitions of the letters' topic: 0,3-5"},                                            \
+        {.id = OPTION_KEY, .name = "key", .value = "KEY", .help = "those with this key"},                              \
+    {                                                                                                                  \
+        .id = OPTION_WHERE, .name = "where", .value = "CONDITION", .help = "those with a header: 'header.tenant=acme'" \
+    }
+#define LETTER_READ_OPTIONS                                                                                            \
+    {.id = OPTION_TIMEOUT,                                                                                             \
+     .name = "timeout",                                                                                                \
+     .value = "TIME",                                                                                                  \
+     .help = "how long the brokers may take to say what is there (10s)",                                               \
+     .duration = true},                                                                                                \
+    {                                                                                                                  \
+        .id = OPTION_VERBOSE, .letter = 'v', .name = "verbose", .help = "what the client says meanwhile, on stderr"    \
+    }
+
+static const struct option DLQ_LIST_OPTIONS[] = {
+    LETTER_OPTIONS,
+    {.id = OPTION_JSON, .name = "json", .help = "one JSON document instead of the tables"},
+    LETTER_READ_OPTIONS,
+    HELP_OPTION,
+    {0},
+};
+
+static const struct option DLQ_SHOW_OPTIONS[] = {
+    {.id = OPTION_LAST, .name = "last", .help = "the latest by its timestamp, of those that the other options choose"},
+    {.id = OPTION_HEX, .name = "hex", .help = "key and value as hex dumps"},
+    {.id = OPTION_RAW, .name = "raw", .help = "the value alone, byte for byte"},
+    {.id = OPTION_JSON, .name = "json", .help = "all of it as a JSON object"},
+    LETTER_OPTIONS,
+    LETTER_READ_OPTIONS,
+    HELP_OPTION,
+    {0},
+};
+
 static const struct option DEMO_OPTIONS[] = {
     {.id = OPTION_RECORDS,
      .letter = 'n',
@@ -253,6 +299,32 @@ const struct verb command_verbs[] = {
          "SIGTERM or SIGINT ends it when what is in flight is stored. Exits with 0 when all of it is done (or there "
          "is\n"
          "nothing to do), 75 when it was interrupted, 64, 69 and 78 as the others, 1 after a failure.\n"},
+    {.name = "dlq list",
+     .arguments = "FILE",
+     .least = 1,
+     .most = 1,
+     .help = "count the dead letters of FILE's service by stage, class and time",
+     .options = DLQ_LIST_OPTIONS,
+     .run = verb_dlq_list,
+     .examples = "  weir dlq list orders.yaml\n"
+                 "  weir dlq list orders.yaml --from -2h --stage decode\n"
+                 "  weir dlq list orders.yaml --json | jq '.groups[0]'\n",
+     .details =
+         "Reads the topic of `errors.dead_letter`: the service may run or not, no group is joined, and nothing is\n"
+         "committed. Times are those of the records, as the letters have them.\n"},
+    {.name = "dlq show",
+     .arguments = "FILE [PARTITION@OFFSET]",
+     .least = 1,
+     .most = 2,
+     .help = "show one dead letter: why, where it came from, headers, key and value",
+     .options = DLQ_SHOW_OPTIONS,
+     .run = verb_dlq_show,
+     .examples = "  weir dlq show orders.yaml 0@17\n"
+                 "  weir dlq show orders.yaml --last --class constraint\n"
+                 "  weir dlq show orders.yaml orders.dlq/0@17 --raw > value.bin\n",
+     .details =
+         "JSON is indented, text is text, and what is neither is dumped. `weir dlq list` tells where letters are.\n"
+         "Exits with 1 when there is no such letter.\n"},
     {.name = "demo",
      .arguments = "",
      .help = "run everything on an embedded broker with generated orders",

@@ -8,6 +8,8 @@ enum exit_code verb_run(const struct command *command);
 enum exit_code verb_replay(const struct command *command);
 enum exit_code verb_check(const struct command *command);
 enum exit_code verb_lag(const struct command *command);
+enum exit_code verb_dlq_list(const struct command *command);
+enum exit_code verb_dlq_show(const struct command *command);
 enum exit_code verb_schema(const struct command *command);
 enum exit_code verb_demo(const struct command *command);
 enum exit_code verb_completion(const struct command *command);

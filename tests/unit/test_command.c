@@ -97,6 +97,32 @@ static void help_and_version_are_options_as_well(void **state)
     assert_true(command_has(&line.command, OPTION_HELP));
 }
 
+static void a_verb_may_have_two_words(void **state)
+{
+    (void)state;
+    struct line line;
+    assert_true(parse(&line, "dlq list orders.yaml --json")->good);
+    assert_string_equal(line.command.verb->name, "dlq list");
+    assert_int_equal(line.command.count, 1);
+    assert_string_equal(line.command.arguments[0], "orders.yaml");
+    assert_true(parse(&line, "dlq show --help")->good);
+    assert_string_equal(line.command.verb->name, "dlq show");
+    assert_true(command_has(&line.command, OPTION_HELP));
+    /* Help about all that begin so. */
+    assert_true(parse(&line, "dlq --help")->good);
+    assert_string_equal(line.command.verb->name, "help");
+    assert_int_equal(line.command.count, 1);
+    assert_string_equal(line.command.arguments[0], "dlq");
+    assert_wrong("dlq lst x", "there is no verb \"dlq lst\"; did you mean \"dlq list\"?");
+    assert_wrong("dql list x", "there is no verb \"dql\"; did you mean \"dlq\"?");
+    assert_false(parse(&line, "dlq")->good);
+    assert_ptr_equal(strstr(line.message, "dlq wants one of list | show"), line.message);
+    assert_false(parse(&line, "dlq --json list")->good);
+    assert_false(parse(&line, "dlq everything")->good);
+    assert_non_null(strstr(line.message, ", not \"everything\""));
+    assert_false(parse(&line, "list")->good);
+}
+
 static void what_is_mistyped_is_guessed(void **state)
 {
     (void)state;
@@ -183,6 +209,7 @@ int main(void)
         cmocka_unit_test(letters_can_be_joined_and_take_values),
         cmocka_unit_test(two_dashes_end_the_options_and_one_is_a_file),
         cmocka_unit_test(help_and_version_are_options_as_well),
+        cmocka_unit_test(a_verb_may_have_two_words),
         cmocka_unit_test(what_is_mistyped_is_guessed),
         cmocka_unit_test(a_wrong_value_is_told_with_what_is_right),
         cmocka_unit_test(too_few_and_too_many_arguments_are_told),

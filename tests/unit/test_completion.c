@@ -125,6 +125,11 @@ static void bash_completes_verbs_options_values_and_files(void **state)
     assert_bash_completes("weir completion f", 2, "fish ");
     assert_bash_completes("weir help ver", 2, "version ");
     assert_bash_completes("weir nothing -", 2, " ");
+    assert_bash_completes("weir dl", 1, "dlq ");
+    assert_bash_completes("weir dlq sh", 2, "show ");
+    assert_bash_completes("weir dlq list --js", 3, "--json ");
+    assert_bash_completes("weir dlq show orders", 3, "orders.yaml ");
+    assert_bash_completes("weir dlq nothing -", 3, " ");
 }
 
 static void zsh_has_all_of_it_and_takes_it(void **state)
@@ -132,8 +137,12 @@ static void zsh_has_all_of_it_and_takes_it(void **state)
     (void)state;
     char *text = print("zsh"), begin[64], part[256];
     for (const struct verb *verb = command_verbs; verb->name != NULL; verb++) {
-        snprintf(part, sizeof part, "        '%s:", verb->name);
+        const char *second = verb_second_word(verb);
+        snprintf(part, sizeof part, "        '%.*s:", (int)verb_word(verb), verb->name);
         assert_holds(text, part);
+        snprintf(part, sizeof part, "            '%s:", second != NULL ? second : "");
+        if (second != NULL)
+            assert_holds(text, part);
         snprintf(begin, sizeof begin, "    '%s')\n        _arguments", verb->name);
         for (const struct option *option = verb->options; option->id != OPTION_NONE; option++) {
             snprintf(part, sizeof part, "--%s%s", option->name, option->value != NULL ? "=" : "");
@@ -161,6 +170,12 @@ static void zsh_hands_over_the_verbs_options_and_values(void **state)
                  "\n--progress=[live progress on stderr; auto is on a terminal only]:WHEN:(auto always "
                  "never)\n");
     assert_holds(output(command), "\n1:argument:_files\n");
+    snprintf(command, sizeof command, RUN, "x", 2);
+    assert_holds(output(command), "\ndlq:list, show");
+    snprintf(command, sizeof command, RUN, "dlq x", 3);
+    assert_holds(output(command), "list:count the dead letters of FILE's service by stage, class and time\n");
+    snprintf(command, sizeof command, RUN, "dlq show x", 4);
+    assert_holds(output(command), "\n--hex[key and value as hex dumps]\n");
     snprintf(command, sizeof command, RUN, "completion x", 3);
     assert_holds(output(command), "\n1:argument:(bash zsh fish)\n");
 }
@@ -168,12 +183,16 @@ static void zsh_hands_over_the_verbs_options_and_values(void **state)
 static void fish_has_all_of_it_and_takes_it(void **state)
 {
     (void)state;
-    char *text = print("fish"), part[128];
+    char *text = print("fish"), part[192];
     for (const struct verb *verb = command_verbs; verb->name != NULL; verb++) {
-        snprintf(part, sizeof part, "-n __fish_use_subcommand -a %s -d '", verb->name);
+        char seen[128];
+        const char *second = verb_second_word(verb);
+        snprintf(part, sizeof part, "-n __fish_use_subcommand -a %.*s -d '", (int)verb_word(verb), verb->name);
         assert_holds(text, part);
+        snprintf(seen, sizeof seen, "__fish_seen_subcommand_from %.*s%s%s", (int)verb_word(verb), verb->name,
+                 second != NULL ? "; and __fish_seen_subcommand_from " : "", second != NULL ? second : "");
         for (const struct option *option = verb->options; option->id != OPTION_NONE; option++) {
-            snprintf(part, sizeof part, "-n '__fish_seen_subcommand_from %s' -l %s ", verb->name, option->name);
+            snprintf(part, sizeof part, "-n '%s' -l %s ", seen, option->name);
             assert_holds(text, part);
         }
     }
@@ -184,6 +203,9 @@ static void fish_has_all_of_it_and_takes_it(void **state)
     assert_string_equal(output("HOME=$PWD fish -c 'source fish; complete -C \"weir run --progress al\"' | cut -f1"),
                         "always\n");
     assert_string_equal(output("HOME=$PWD fish -c 'source fish; complete -C \"weir completion ba\"'"), "bash\n");
+    assert_string_equal(output("HOME=$PWD fish -c 'source fish; complete -C \"weir dlq sh\"' | cut -f1"), "show\n");
+    assert_string_equal(output("HOME=$PWD fish -c 'source fish; complete -C \"weir dlq show --he\"' | cut -f1"),
+                        "--help\n--hex\n");
 }
 
 static void the_man_page_has_all_of_it_and_groff_has_no_warning(void **state)

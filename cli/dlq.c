@@ -1,0 +1,287 @@
+/* `weir dlq list` and `weir dlq show`: look at the dead letters of a service. Both only read. */
+#include "cli/dlq.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/letter_show.h"
+#include "cli/letter_tally.h"
+#include "cli/registry.h"
+#include "cli/text.h"
+#include "cli/verbs.h"
+#include "config/config.h"
+#include "config/units.h"
+#include "processor/clock.h"
+#include "processor/log.h"
+
+#define TIMEOUT (10 * CLOCK_SECOND)
+
+/* -- alike -- */
+
+struct command dlq_command(const struct command *command)
+{
+    struct command own = *command;
+    if (own.values[OPTION_LATE] == NULL)
+        own.values[OPTION_LATE] = "876000h";
+    return own;
+}
+
+struct letter_filter dlq_filter(const struct command *command)
+{
+    return (struct letter_filter){.stage = command->values[OPTION_STAGE], .class = command->values[OPTION_CLASS]};
+}
+
+static const struct config *load(const struct command *command)
+{
+    struct config_report *report;
+    const struct config *config = config_load(command->arguments[0], registry(), &report);
+    if (config == NULL || config_report_errors(report) > 0)
+        config_report_print(report, stderr, text_wants_colour(stderr));
+    config_report_free(report);
+    return config;
+}
+
+enum exit_code dlq_with_letters(const struct command *command, const char *what,
+                                enum exit_code (*with)(const struct command *command,
+                                                       const struct letter_reader *reader))
+{
+    const char *given = command->values[OPTION_TIMEOUT];
+    int64_t timeout = TIMEOUT;
+    const struct config *config = load(command);
+    struct letter_reader reader;
+    if (config == NULL)
+        return EXIT_CONFIG;
+    if (given != NULL)
+        (void)units_duration(given, strlen(given), &timeout);
+    log_set(command_has(command, OPTION_VERBOSE) ? LOG_DEBUG : LOG_WARN, false);
+    enum exit_code code = letter_reader_init(&reader, what, config, timeout);
+    if (code == EXIT_OK)
+        code = with(command, &reader);
+    log_flush();
+    letter_reader_fini(&reader);
+    config_free(config);
+    return code;
+}
+
+static enum exit_code read_found(const struct letter_reader *reader, const struct stretch_options *options,
+                                 struct stretch *stretch, struct letter_filter *filter,
+                                 bool (*visit)(const struct batch *batch, const struct record *record, void *arg),
+                                 void *arg)
+{
+    if (options != NULL)
+        stretch_options_apply(options, stretch);
+    stretch->filter.also = letter_filter_takes;
+    stretch->filter.also_arg = filter;
+    return letter_reader_read(reader, stretch, visit, arg);
+}
+
+enum exit_code dlq_read(const struct letter_reader *reader, const struct stretch_options *options,
+                        struct letter_filter *filter,
+                        bool (*visit)(const struct batch *batch, const struct record *record, void *arg), void *arg)
+{
+    struct stretch *stretch = NULL;
+    enum exit_code code = letter_reader_find(reader, stretch_options_request(options), &stretch);
+    if (code == EXIT_OK)
+        code = read_found(reader, options, stretch, filter, visit, arg);
+    stretch_free(stretch);
+    return code;
+}
+
+/* NULL: said on stderr. */
+static struct stretch_options *read_options(const struct command *command, const char *what)
+{
+    char message[512];
+    const struct command own = dlq_command(command);
+    struct stretch_options *options = stretch_options_read(&own, clock_wall_ms(), message, sizeof message);
+    if (options == NULL)
+        fprintf(stderr, "weir %s: %s\n", what, message);
+    return options;
+}
+
+/* -- list -- */
+
+static bool count(const struct batch *batch, const struct record *record, void *arg)
+{
+    letter_tally_add(arg, batch, record);
+    return true;
+}
+
+static enum exit_code list(const struct command *command, const struct letter_reader *reader)
+{
+    struct letter_filter filter = dlq_filter(command);
+    struct letter_tally tally;
+    struct stretch_options *options = read_options(command, reader->what);
+    if (options == NULL)
+        return EXIT_USAGE;
+    letter_tally_init(&tally);
+    enum exit_code code = dlq_read(reader, options, &filter, count, &tally);
+    letter_tally_sort(&tally);
+    if (code == EXIT_OK && command_has(command, OPTION_JSON))
+        letter_tally_json(&tally, reader->config->service, reader->topic, stdout);
+    else if (code == EXIT_OK)
+        letter_tally_table(&tally, command->arguments[0], reader->topic, text_wants_colour(stdout), stdout);
+    letter_tally_fini(&tally);
+    stretch_options_free(options);
+    return code;
+}
+
+enum exit_code verb_dlq_list(const struct command *command)
+{
+    return dlq_with_letters(command, "dlq list", list);
+}
+
+/* -- show -- */
+
+/* How many of a partition's offsets are looked at for its last letter: there are marks of transactions among them. */
+enum { LAST_OFFSETS = 100 };
+
+struct showing {
+    const struct command *command;
+    uint64_t found;
+    /* --last: the one that is shown in the end, printed already. */
+    char *text;
+    size_t size;
+    int64_t timestamp;
+};
+
+static void print(const struct command *command, const struct batch *batch, const struct record *record, FILE *out)
+{
+    if (command_has(command, OPTION_RAW) && record->value.size > 0)
+        fwrite(record->value.data, 1, record->value.size, out);
+    else if (command_has(command, OPTION_JSON))
+        letter_show_json(batch, record, out);
+    else if (!command_has(command, OPTION_RAW))
+        letter_show(batch, record, command_has(command, OPTION_HEX), out);
+}
+
+static bool show_first(const struct batch *batch, const struct record *record, void *arg)
+{
+    struct showing *showing = arg;
+    showing->found++;
+    print(showing->command, batch, record, stdout);
+    return false;
+}
+
+static bool keep_last(const struct batch *batch, const struct record *record, void *arg)
+{
+    struct showing *showing = arg;
+    FILE *out;
+    if (showing->found > 0 && record->timestamp < showing->timestamp)
+        return true;
+    free(showing->text);
+    showing->text = NULL;
+    out = open_memstream(&showing->text, &showing->size);
+    if (out == NULL)
+        return false;
+    print(showing->command, batch, record, out);
+    showing->timestamp = record->timestamp;
+    showing->found++;
+    return fclose(out) == 0;
+}
+
+/* Without a filter the last of each partition are enough. */
+static void only_the_ends(struct stretch *stretch)
+{
+    for (unsigned i = 0; i < stretch->count; i++) {
+        struct stretch_part *part = &stretch->parts[i];
+        if (part->end - part->next > LAST_OFFSETS)
+            part->next = part->end - LAST_OFFSETS;
+    }
+}
+
+static enum exit_code show_last(const struct command *command, const struct letter_reader *reader)
+{
+    struct letter_filter filter = dlq_filter(command);
+    struct showing showing = {.command = command};
+    struct stretch *stretch = NULL;
+    struct stretch_options *options = read_options(command, reader->what);
+    if (options == NULL)
+        return EXIT_USAGE;
+    enum exit_code code = letter_reader_find(reader, stretch_options_request(options), &stretch);
+    if (code == EXIT_OK && filter.stage == NULL && filter.class == NULL && !command_has(command, OPTION_WHERE))
+        only_the_ends(stretch);
+    if (code == EXIT_OK)
+        code = read_found(reader, options, stretch, &filter, keep_last, &showing);
+    if (code == EXIT_OK && showing.found > 0)
+        fwrite(showing.text, 1, showing.size, stdout);
+    if (code == EXIT_OK && showing.found == 0) {
+        fprintf(stderr, "weir %s: %s has no such letter\n", reader->what, reader->topic);
+        code = EXIT_FAILED;
+    }
+    free(showing.text);
+    stretch_free(stretch);
+    stretch_options_free(options);
+    return code;
+}
+
+static bool read_whole(const char **text, int64_t most, int64_t *ret)
+{
+    char *end;
+    *ret = strtoll(*text, &end, 10);
+    bool good = **text >= '0' && **text <= '9' && *ret >= 0 && *ret < most;
+    *text = end;
+    return good;
+}
+
+/* "0@17", "orders.dlq/0@17" */
+static bool read_place(const char *text, const char *topic, struct stretch_offset *ret)
+{
+    const char *slash = strrchr(text, '/');
+    int64_t partition;
+    if (slash != NULL && (strncmp(text, topic, strlen(topic)) != 0 || text + strlen(topic) != slash))
+        return false;
+    text = slash != NULL ? slash + 1 : text;
+    *ret = (struct stretch_offset){.topic = topic};
+    if (!read_whole(&text, INT32_MAX, &partition) || *text++ != '@' || !read_whole(&text, INT64_MAX, &ret->offset))
+        return false;
+    ret->partition = (int32_t)partition;
+    return *text == '\0';
+}
+
+static enum exit_code show_one(const struct command *command, const struct letter_reader *reader)
+{
+    const char *text = command->arguments[1];
+    struct stretch_offset first, end;
+    struct letter_filter filter = {0};
+    struct showing showing = {.command = command};
+    struct stretch *stretch = NULL;
+    if (!read_place(text, reader->topic, &first)) {
+        fprintf(stderr, "weir %s: expected PARTITION@OFFSET of %s, as `weir dlq list` tells it, not \"%s\"\n",
+                reader->what, reader->topic, text);
+        return EXIT_USAGE;
+    }
+    end = first;
+    end.offset++;
+    const struct stretch_request request = {
+        .from = {.kind = STRETCH_OFFSETS, .offsets = &first, .offset_count = 1},
+        .to = {.kind = STRETCH_OFFSETS, .offsets = &end, .offset_count = 1},
+    };
+    enum exit_code code = letter_reader_find(reader, &request, &stretch);
+    if (code == EXIT_OK)
+        code = read_found(reader, NULL, stretch, &filter, show_first, &showing);
+    if (code == EXIT_OK && showing.found == 0) {
+        const char *note = stretch->count > 0 ? stretch->parts[0].note : "";
+        fprintf(stderr, "weir %s: there is no record %s/%" PRId32 "@%" PRId64 "%s%s\n", reader->what, reader->topic,
+                first.partition, first.offset, note[0] != '\0' ? ": " : "", note);
+        code = EXIT_FAILED;
+    }
+    stretch_free(stretch);
+    return code;
+}
+
+static enum exit_code show(const struct command *command, const struct letter_reader *reader)
+{
+    bool last = command_has(command, OPTION_LAST);
+    if (last == (command->count == 2)) {
+        fprintf(stderr, "weir %s: %s\n", reader->what,
+                last ? "--last, or the place of a letter: not both" : "wants PARTITION@OFFSET, or --last");
+        return EXIT_USAGE;
+    }
+    return last ? show_last(command, reader) : show_one(command, reader);
+}
+
+enum exit_code verb_dlq_show(const struct command *command)
+{
+    return dlq_with_letters(command, "dlq show", show);
+}
