@@ -14,7 +14,7 @@
 static enum exit_code failed(const struct letter_reader *reader, const struct error *error, enum status status)
 {
     fprintf(stderr, "weir %s: %s\n", reader->what, error->class != ERROR_NONE ? error->text : status_name(status));
-    return error->class == ERROR_FATAL ? EXIT_FAILED : EXIT_UNAVAILABLE;
+    return error->class == ERROR_FATAL ? EXIT_CONFIG : EXIT_UNAVAILABLE;
 }
 
 enum exit_code letter_reader_init(struct letter_reader *reader, const char *what, const struct config *config,
