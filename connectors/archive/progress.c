@@ -1,0 +1,194 @@
+/* See progress.h. */
+#include "connectors/archive/progress.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <xxhash.h>
+
+#include "connectors/archive/format.h"
+#include "processor/disk.h"
+
+bool archive_progress_path(const char *dir, const char *name, char *ret, size_t size)
+{
+    char plain[NAME_MAX + 1];
+    size_t used = 0;
+    /* A name may have anything in it, a slash too. */
+    for (; *name != '\0' && used + 4 < sizeof plain; name++) {
+        bool good = isalnum((unsigned char)*name) || strchr("._-", *name) != NULL;
+        used += (size_t)snprintf(plain + used, sizeof plain - used, good ? "%c" : "%%%02X", (unsigned char)*name);
+    }
+    return *name == '\0' && used > 0 && used < sizeof plain - 24 &&
+           snprintf(ret, size, "%s/.weir-%s.progress", dir, plain) < (int)size;
+}
+
+/* -- the request -- */
+
+static void hash_text(XXH64_state_t *state, const char *text)
+{
+    text = text != NULL ? text : "";
+    XXH64_update(state, text, strlen(text) + 1);
+}
+
+static void hash_number(XXH64_state_t *state, int64_t number)
+{
+    char text[24];
+    snprintf(text, sizeof text, "%" PRId64, number);
+    hash_text(state, text);
+}
+
+static void hash_bound(XXH64_state_t *state, const struct stretch_bound *bound)
+{
+    hash_number(state, bound->kind);
+    if (bound->kind == STRETCH_TIME)
+        hash_number(state, bound->relative ? -1 : bound->time);
+    for (unsigned i = 0; bound->kind == STRETCH_OFFSETS && i < bound->offset_count; i++) {
+        hash_text(state, bound->offsets[i].topic);
+        hash_number(state, bound->offsets[i].partition);
+        hash_number(state, bound->offsets[i].offset);
+    }
+}
+
+void archive_progress_seal(const struct stretch_request *request, char ret[ARCHIVE_SEAL_MAX])
+{
+    XXH64_state_t *state = XXH64_createState();
+    uint64_t hash = 0;
+    if (state != NULL) {
+        XXH64_reset(state, 0);
+        hash_bound(state, &request->from);
+        hash_bound(state, &request->to);
+        for (unsigned i = 0; i < request->partition_count; i++) {
+            hash_text(state, request->partitions[i].topic);
+            hash_number(state, request->partitions[i].partition);
+        }
+        hash = XXH64_digest(state);
+    }
+    XXH64_freeState(state);
+    snprintf(ret, ARCHIVE_SEAL_MAX, "%016" PRIx64, hash);
+}
+
+/* -- reading -- */
+
+static unsigned count_lines(const char *text)
+{
+    unsigned count = 1;
+    for (; *text != '\0'; text++)
+        count += *text == '\n';
+    return count;
+}
+
+static bool take_part(struct stretch *stretch, const char *line, const char *seal)
+{
+    char topic[ARCHIVE_TOPIC_MAX + 1];
+    int32_t partition;
+    int64_t first, end, next;
+    int behind = 0;
+    if (sscanf(line, "part %249s %" SCNd32 " %" SCNd64 " %" SCNd64 " %" SCNd64 "%n", topic, &partition, &first, &end,
+               &next, &behind) != 5 ||
+        line[behind] != '\0' || first < 0 || first > next || next > end)
+        return false;
+    struct stretch_part *part = stretch_add(stretch, topic, partition);
+    if (part == NULL)
+        return false;
+    part->first = first;
+    part->end = end;
+    part->next = next;
+    snprintf(part->seal, sizeof part->seal, "%s", seal);
+    return true;
+}
+
+/* NULL: it is not as it should be. Changes the text. */
+static struct stretch *parse(char *text)
+{
+    struct stretch *stretch = stretch_new(count_lines(text));
+    char *rest = text, *line, seal[ARCHIVE_SEAL_MAX];
+    bool good = stretch != NULL && (line = strsep(&rest, "\n")) != NULL && strcmp(line, "weir progress 1") == 0 &&
+                (line = strsep(&rest, "\n")) != NULL && sscanf(line, "request %16s", seal) == 1 &&
+                (line = strsep(&rest, "\n")) != NULL &&
+                sscanf(line, "window %" SCNd64 " %" SCNd64, &stretch->filter.from_time, &stretch->filter.to_time) == 2;
+    while (good && (line = strsep(&rest, "\n")) != NULL && strcmp(line, "end") != 0)
+        good = take_part(stretch, line, seal);
+    if (good && line != NULL) {
+        stretch->resumed = true;
+        return stretch;
+    }
+    stretch_free(stretch);
+    return NULL;
+}
+
+static enum status load(const char *path, char **ret, struct error *error)
+{
+    FILE *file = fopen(path, "re");
+    size_t size = 0;
+    *ret = NULL;
+    if (file == NULL)
+        return errno == ENOENT ? STATUS_OK : disk_failed("read", path, error);
+    errno = 0;
+    if (getdelim(ret, &size, '\0', file) < 0) {
+        free(*ret);
+        *ret = errno == 0 ? strdup("") : NULL;
+    }
+    enum status status = *ret == NULL ? disk_failed("read", path, error) : STATUS_OK;
+    fclose(file);
+    return status;
+}
+
+enum status archive_progress_read(const char *dir, const char *name, struct stretch **ret, struct error *error)
+{
+    char path[PATH_MAX], *text;
+    *ret = NULL;
+    if (!archive_progress_path(dir, name, path, sizeof path))
+        return error_set(error, ERROR_FATAL, "\"%s\" makes no good name of a file in %s", name, dir);
+    enum status status = load(path, &text, error);
+    if (status != STATUS_OK || text == NULL)
+        return status;
+    *ret = parse(text);
+    free(text);
+    if (*ret == NULL)
+        return error_set(error, ERROR_FATAL, "%s is not as weir wrote it: remove it to begin again", path);
+    snprintf((*ret)->kept, sizeof(*ret)->kept, "%.*s", (int)sizeof(*ret)->kept - 1, path);
+    return STATUS_OK;
+}
+
+/* -- writing -- */
+
+static bool print(FILE *file, const struct stretch *stretch, const int64_t *nexts)
+{
+    fprintf(file, "weir progress 1\nrequest %s\nwindow %" PRId64 " %" PRId64 "\n",
+            stretch->count > 0 ? stretch->parts[0].seal : "-", stretch->filter.from_time, stretch->filter.to_time);
+    for (unsigned i = 0; i < stretch->count; i++) {
+        const struct stretch_part *part = &stretch->parts[i];
+        fprintf(file, "part %s %d %" PRId64 " %" PRId64 " %" PRId64 "\n", part->topic, part->partition, part->first,
+                part->end, nexts[i]);
+    }
+    fprintf(file, "end\n");
+    return fflush(file) == 0 && ferror(file) == 0 && fsync(fileno(file)) == 0;
+}
+
+enum status archive_progress_write(const char *dir, const struct stretch *stretch, const int64_t *nexts,
+                                   struct error *error)
+{
+    char path[PATH_MAX], new_path[PATH_MAX];
+    if (!archive_progress_path(dir, stretch->progress, path, sizeof path) ||
+        snprintf(new_path, sizeof new_path, "%s.new", path) >= (int)sizeof new_path)
+        return error_set(error, ERROR_FATAL, "\"%s\" makes no good name of a file in %s", stretch->progress, dir);
+    FILE *file = fopen(new_path, "we");
+    if (file == NULL)
+        return disk_failed("write", new_path, error);
+    bool good = print(file, stretch, nexts);
+    enum status status = good ? STATUS_OK : disk_failed("write", new_path, error);
+    if (fclose(file) != 0 && status == STATUS_OK)
+        status = disk_failed("write", new_path, error);
+    if (status == STATUS_OK && rename(new_path, path) != 0)
+        status = disk_failed("rename", new_path, error);
+    if (status == STATUS_OK)
+        return disk_sync_folder(dir, error);
+    (void)unlink(new_path);
+    return status;
+}

@@ -1,0 +1,31 @@
+/*
+ * How far a stretch of the archive has been worked through: a small file in its folder, .weir-NAME.progress, replaced as a whole. Text, a line each:
+ *
+ *   weir progress 1
+ *   request 5f2c0a9be1d37710          (a checksum of the bounds and partitions that were asked for first: the same name means the same stretch)
+ *   window 1764064800000 1764068400000 (the filter's times, ms; -9223372036854775808 and 9223372036854775807: all)
+ *   part orders 0 1200 5000 3417       (topic, partition, first, end, next)
+ *   end
+ */
+#ifndef WEIR_CONNECTORS_ARCHIVE_PROGRESS_H
+#define WEIR_CONNECTORS_ARCHIVE_PROGRESS_H
+
+#include <stddef.h>
+
+#include "processor/error.h"
+#include "processor/stretch.h"
+
+enum { ARCHIVE_SEAL_MAX = 17 };
+
+/* The file's path. False: too long. */
+bool archive_progress_path(const char *dir, const char *name, char *ret, size_t size) WARN_UNUSED;
+/* The checksum of a request. A part's seal has it. */
+void archive_progress_seal(const struct stretch_request *request, char ret[ARCHIVE_SEAL_MAX]);
+/* What the file has, as a stretch with `resumed`; *ret NULL: there is no such file. */
+enum status archive_progress_read(const char *dir, const char *name, struct stretch **ret,
+                                  struct error *error) WARN_UNUSED;
+/* Durably. nexts: of the stretch's parts, in their order. */
+enum status archive_progress_write(const char *dir, const struct stretch *stretch, const int64_t *nexts,
+                                   struct error *error) WARN_UNUSED;
+
+#endif
