@@ -10,7 +10,7 @@
 
 BUILD   ?= build
 DEPS    ?= build/deps
-PARTS   ?= processor config stages connectors admin cli
+PARTS   ?= processor config stages connectors admin scenario cli
 PREFIX  ?= /usr/local
 RECORDS ?= 1000000
 ONLY    ?=

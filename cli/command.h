@@ -23,6 +23,8 @@ enum option_id {
     OPTION_DIR,
     OPTION_KEEP,
     OPTION_LIVE,
+    OPTION_JUNIT,
+    OPTION_FILTER,
     OPTION_TIMEOUT,
     OPTION_FOR,
     OPTION_EVERY,

@@ -114,6 +114,16 @@ static const struct option CHECK_OPTIONS[] = {
     {0},
 };
 
+static const struct option TEST_OPTIONS[] = {
+    {.id = OPTION_FILTER, .name = "filter", .value = "TEXT", .help = "only scenarios whose name has TEXT in it"},
+    {.id = OPTION_JUNIT, .name = "junit", .value = "FILE", .help = "write the results to FILE as JUnit's XML, for CI"},
+    {.id = OPTION_JSON, .name = "json", .help = "results as JSON, one object a line"},
+    {.id = OPTION_QUIET, .letter = 'q', .name = "quiet", .help = "only what failed, and the summary"},
+    {.id = OPTION_VERBOSE, .letter = 'v', .name = "verbose", .help = "what the pipelines log, on stderr"},
+    HELP_OPTION,
+    {0},
+};
+
 static const struct option LAG_OPTIONS[] = {
     {.id = OPTION_FOR,
      .name = "for",
@@ -251,6 +261,23 @@ const struct verb command_verbs[] = {
          "topics and the group's offsets, and opens each store, as `weir run` would: every problem is told with\n"
          "its place. It joins no group, and makes no topic, table, folder or file.\n"
          "Exits with 78 when there is a mistake, 69 when something is only out of reach. Warnings alone are good.\n"},
+    {.name = "test",
+     .arguments = "PATH...",
+     .least = 1,
+     .most = UINT_MAX,
+     .help = "run scenario files: records in, what is expected out; needs no broker",
+     .options = TEST_OPTIONS,
+     .run = verb_test,
+     .examples = "  weir test orders_test.yaml\n"
+                 "  weir test tests/ --junit results.xml\n"
+                 "  weir test tests/ --filter tombstone -v\n",
+     .details =
+         "A scenario names a config, or has a part of one in it, gives records, and says what is stored,\n"
+         "dead-lettered and dropped. It runs through the pipeline as `weir run` builds it; stores only keep what\n"
+         "they would write, and stages that ask others can be answered for. Of a folder, all *.yaml files with\n"
+         "scenarios in them are run, those of its folders too, in the order of their names. docs/testing.md\n"
+         "tells all about such files, `weir schema test` prints their JSON Schema.\n"
+         "Exits with 0 when all passed, 1 when one failed, 78 when a scenario file or a config has mistakes.\n"},
     {.name = "lag",
      .arguments = "FILE",
      .least = 1,

@@ -4,7 +4,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-find processor config stages connectors admin cli -name '*.[ch]' -o -name '*.cpp' -o -name '*.hpp' 2>/dev/null | LC_ALL=C sort | xargs -r awk '
+find processor config stages connectors admin scenario cli -name '*.[ch]' -o -name '*.cpp' -o -name '*.hpp' 2>/dev/null | LC_ALL=C sort | xargs -r awk '
 function breach(text) {
     printf "%s:%d: %s\n", FILENAME, FNR, text
     breaches++
@@ -27,7 +27,8 @@ BEGIN {
     may["stages"] = " stages config processor "
     may["connectors"] = " connectors config processor "
     may["admin"] = " admin config processor "
-    may["cli"] = " cli admin connectors stages config processor "
+    may["scenario"] = " scenario stages config processor "
+    may["cli"] = " cli scenario admin connectors stages config processor "
 
     # Whose a library is: the paths that may include it begin so. cli/ ties everything together and may see all.
     owner["librdkafka/"] = "^connectors/kafka/"

@@ -5,7 +5,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-find processor config stages connectors admin cli tests -name '*.[ch]' -o -name '*.cpp' 2>/dev/null | LC_ALL=C sort | xargs -r awk '
+find processor config stages connectors admin scenario cli tests -name '*.[ch]' -o -name '*.cpp' 2>/dev/null | LC_ALL=C sort | xargs -r awk '
 function too_long(what, lines) {
     if (what in excepted) {
         used[what] = 1

@@ -4,8 +4,8 @@
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
-mapfile -t c < <(find processor config stages connectors admin cli tests -name '*.c' 2>/dev/null | LC_ALL=C sort)
-mapfile -t all < <(find processor config stages connectors admin cli tests -name '*.[ch]' -o -name '*.cpp' 2>/dev/null | LC_ALL=C sort)
+mapfile -t c < <(find processor config stages connectors admin scenario cli tests -name '*.c' 2>/dev/null | LC_ALL=C sort)
+mapfile -t all < <(find processor config stages connectors admin scenario cli tests -name '*.[ch]' -o -name '*.cpp' 2>/dev/null | LC_ALL=C sort)
 if [ ${#c[@]} -eq 0 ]; then
     echo "lint: no sources" >&2
     exit 1
@@ -37,7 +37,7 @@ check() {
     cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr --error-exitcode=1 \
         --suppress=missingIncludeSystem --suppress=unknownMacro \
         --template='{file}:{line}: {severity}: {message} [{id}]' \
-        -j "$(nproc)" -D_GNU_SOURCE -D__GNUC__ -I. $(printf '%s\n' processor config stages connectors admin cli | while read -r d; do [ -d "$d" ] && echo "$d"; done)
+        -j "$(nproc)" -D_GNU_SOURCE -D__GNUC__ -I. $(printf '%s\n' processor config stages connectors admin scenario cli | while read -r d; do [ -d "$d" ] && echo "$d"; done)
 }
 
 step check-deps scripts/check-deps.sh

@@ -1,0 +1,420 @@
+#include "scenario/spec.h"
+
+#include <string.h>
+
+#include "config/fields.h"
+#include "config/found.h"
+#include "config/loader.h"
+#include "processor/clock.h"
+#include "processor/timestamp.h"
+#include "stages/member.h"
+
+enum { INPUT_MAX = 100000, SCENARIOS_MAX = 10000 };
+
+/* -- field types of their own -- */
+
+static bool parse_moment(struct config_loader *loader, const struct config_node *node, void *ret)
+{
+    static const struct config_field MS = {.kind = CONFIG_INT, .min = -1};
+    char found[FOUND_MAX];
+    if (node->kind == NODE_SCALAR && timestamp_read(node->text, ret))
+        return true;
+    if (node->kind == NODE_SCALAR && node->text[0] != '\0' && node->text[strspn(node->text, "-0123456789")] == '\0')
+        return config_parse(loader, &MS, node, ret);
+    config_error(loader->report, node, "expected a time (2026-01-02T03:04:05Z) or milliseconds since 1970, found %s",
+                 found_words(node, found));
+    return false;
+}
+
+static void moment_schema(FILE *out)
+{
+    fputs("{\"type\": [\"string\", \"integer\"]}", out);
+}
+
+static const struct config_custom MOMENT = {
+    .name = "a time", .size = sizeof(int64_t), .parse = parse_moment, .schema = moment_schema};
+
+static bool parse_set(struct config_loader *loader, const struct config_node *node, void *ret)
+{
+    struct spec_set set = {0};
+    if (!member_map_begin(loader, node, "a map of paths and values"))
+        return false;
+    set.paths = config_loader_alloc(loader, node->count, sizeof *set.paths);
+    set.values = config_loader_alloc(loader, node->count, sizeof *set.values);
+    if (set.paths == NULL || set.values == NULL)
+        return false;
+    bool good = true;
+    for (uint32_t i = 0; i < node->count; i++) {
+        good &= member_path_of_key(loader, &node->children[i], &set.paths[i]);
+        good &= given_json_custom.parse(loader, &node->children[i], &set.values[i]);
+    }
+    set.count = node->count;
+    *(struct spec_set *)ret = set;
+    return good;
+}
+
+static void set_schema(FILE *out)
+{
+    fputs("{\"type\": \"object\", \"minProperties\": 1}", out);
+}
+
+static const struct config_custom SET = {
+    .name = "a map of paths and values", .size = sizeof(struct spec_set), .parse = parse_set, .schema = set_schema};
+
+/* -- rows that several tables have -- */
+
+#define PARTITION_ROW(type, member, words, otherwise)                                                                  \
+    {                                                                                                                  \
+        .name = "partition", .help = words, .kind = CONFIG_INT, .offset = offsetof(type, member),                      \
+        .fallback = otherwise, .min = -1, .max = INT32_MAX                                                             \
+    }
+#define OFFSET_ROW(type, member, words)                                                                                \
+    {                                                                                                                  \
+        .name = "offset", .help = words, .kind = CONFIG_INT, .offset = offsetof(type, member), .fallback = "-1",       \
+        .min = -1                                                                                                      \
+    }
+#define GIVEN_ROW(row, words, type, member)                                                                            \
+    {                                                                                                                  \
+        .name = row, .help = words, .kind = CONFIG_CUSTOM, .offset = offsetof(type, member), .custom = &given_custom   \
+    }
+#define TEXT_ROW(row, words, type, member)                                                                             \
+    {                                                                                                                  \
+        .name = row, .help = words, .kind = CONFIG_STRING, .offset = offsetof(type, member)                            \
+    }
+#define TABLE(symbol, words, type, rows, rule)                                                                         \
+    static const struct config_table symbol##_TABLE = {                                                                \
+        .name = words, .help = words, .size = sizeof(type), .fields = rows, .check = rule}
+/* A table for the items of a list. */
+#define ITEM(symbol, words, type, rows, rule)                                                                          \
+    TABLE(symbol, words, type, rows, rule);                                                                            \
+    static const struct config_field symbol = {.help = words, .kind = CONFIG_OBJECT, .table = &symbol##_TABLE}
+
+static const struct config_field GIVEN = {
+    .help = "A text, null, or bytes as {base64: ...} or {hex: ...}.", .kind = CONFIG_CUSTOM, .custom = &given_custom};
+
+/* -- input -- */
+
+static void check_record(const void *arg, struct config_report *report)
+{
+    const struct spec_record *record = arg;
+    if (config_tree_get(record->head.node, "value") == NULL)
+        config_error(report, record->head.node, "expected the key `value` (null for a tombstone), found none");
+}
+
+static const struct config_field RECORD_ROWS[] = {
+    TEXT_ROW("topic", "Its topic; default: the first one that the config consumes.", struct spec_record, topic),
+    PARTITION_ROW(struct spec_record, partition, "Its partition.", "0"),
+    OFFSET_ROW(struct spec_record, offset, "Its offset; default: one behind the partition's last."),
+    GIVEN_ROW("key", "Its key; default: null.", struct spec_record, key),
+    {.name = "headers",
+     .help = "Its headers.",
+     .kind = CONFIG_MAP,
+     .offset = offsetof(struct spec_record, headers),
+     .item = &GIVEN},
+    {.name = "timestamp",
+     .help = "Its timestamp, as 2026-01-02T03:04:05Z or in milliseconds; default: none.",
+     .kind = CONFIG_CUSTOM,
+     .offset = offsetof(struct spec_record, timestamp),
+     .fallback = "-1",
+     .custom = &MOMENT},
+    GIVEN_ROW("value", "Its value: a text is taken as it is, a map or list is written as JSON, null is a tombstone.",
+              struct spec_record, value),
+    {0},
+};
+ITEM(RECORD, "A record of the input.", struct spec_record, RECORD_ROWS, check_record);
+
+/* -- answers -- */
+
+static const char *const POINTS[] = {"write", "flush", NULL};
+
+static const struct config_field STORE_FAIL_ROWS[] = {
+    {.name = "times",
+     .help = "How often.",
+     .kind = CONFIG_INT,
+     .offset = offsetof(struct spec_fail, times),
+     .fallback = "1",
+     .min = 1,
+     .max = 1000000},
+    {.name = "at",
+     .help = "When the record is written, or when what was written is made durable.",
+     .kind = CONFIG_ENUM,
+     .offset = offsetof(struct spec_fail, at),
+     .fallback = "write",
+     .choices = POINTS},
+    TEXT_ROW("message", "What it says then.", struct spec_fail, message),
+    {0},
+};
+TABLE(STORE_FAIL, "The other side is away for a while.", struct spec_fail, STORE_FAIL_ROWS, NULL);
+
+static const struct config_field STAGE_FAIL_ROWS[] = {
+    {.name = "times",
+     .help = "How often.",
+     .kind = CONFIG_INT,
+     .offset = offsetof(struct spec_fail, times),
+     .fallback = "1",
+     .min = 1,
+     .max = 1000000},
+    {.name = "class",
+     .help = "The class of the error, when attempts run out.",
+     .kind = CONFIG_STRING,
+     .offset = offsetof(struct spec_fail, class),
+     .fallback = "unavailable"},
+    TEXT_ROW("message", "What it says then.", struct spec_fail, message),
+    {0},
+};
+TABLE(STAGE_FAIL, "It can't be told now: the record is tried again.", struct spec_fail, STAGE_FAIL_ROWS, NULL);
+
+static const struct config_field REJECT_ROWS[] = {
+    {.name = "class",
+     .help = "The class of the error.",
+     .kind = CONFIG_STRING,
+     .offset = offsetof(struct spec_reject, class),
+     .required = true},
+    TEXT_ROW("message", "What it says.", struct spec_reject, message),
+    {0},
+};
+TABLE(REJECT, "The record is wrong: a dead letter.", struct spec_reject, REJECT_ROWS, NULL);
+
+static void check_answer(const void *arg, struct config_report *report)
+{
+    static const char *const ENDS[] = {"reject", "drop", "document", "set", NULL};
+    const struct spec_answer *answer = arg;
+    const struct config_node *first = NULL;
+    for (const char *const *end = ENDS; *end != NULL; end++) {
+        const struct config_node *node = config_tree_get(answer->head.node, *end);
+        bool both = first != NULL && strcmp(first->key, "document") == 0; /* and set: in that order */
+        if (node != NULL && first != NULL && !both)
+            config_error_key(report, node, "expected one answer, found `%s` beside `%s`", node->key, first->key);
+        first = first == NULL ? node : first;
+    }
+}
+
+#define WHICH_ROWS                                                                                                     \
+    PARTITION_ROW(struct spec_answer, which.partition, "Only for records of this partition.", "-1"),                   \
+        OFFSET_ROW(struct spec_answer, which.offset, "Only for the record at this offset."),                           \
+        GIVEN_ROW("key", "Only for records with this key.", struct spec_answer, which.key),                            \
+    {                                                                                                                  \
+        .name = "when", .help = "Only for records whose document satisfies this condition.", .kind = CONFIG_CUSTOM,    \
+        .offset = offsetof(struct spec_answer, which.when), .custom = &config_condition                                \
+    }
+
+static const struct config_field STORE_ANSWER_ROWS[] = {
+    WHICH_ROWS,
+    {.name = "fail",
+     .help = "Fails that often before it goes on.",
+     .kind = CONFIG_OBJECT,
+     .offset = offsetof(struct spec_answer, fail),
+     .table = &STORE_FAIL_TABLE},
+    {.name = "reject",
+     .help = "Refuses the record for good.",
+     .kind = CONFIG_OBJECT,
+     .offset = offsetof(struct spec_answer, reject),
+     .table = &REJECT_TABLE},
+    {0},
+};
+ITEM(STORE_ANSWER, "What the store answers; the first that is for the record counts.", struct spec_answer,
+     STORE_ANSWER_ROWS, check_answer);
+
+static const struct config_field STAGE_ANSWER_ROWS[] = {
+    WHICH_ROWS,
+    {.name = "fail",
+     .help = "Fails that often before it goes on.",
+     .kind = CONFIG_OBJECT,
+     .offset = offsetof(struct spec_answer, fail),
+     .table = &STAGE_FAIL_TABLE},
+    {.name = "reject",
+     .help = "Refuses the record for good.",
+     .kind = CONFIG_OBJECT,
+     .offset = offsetof(struct spec_answer, reject),
+     .table = &REJECT_TABLE},
+    {.name = "drop",
+     .help = "Drops the record.",
+     .kind = CONFIG_BOOL,
+     .offset = offsetof(struct spec_answer, drop),
+     .fallback = "false"},
+    {.name = "document",
+     .help = "The whole document from now on, as a decoder makes it.",
+     .kind = CONFIG_CUSTOM,
+     .offset = offsetof(struct spec_answer, document),
+     .custom = &given_json_custom},
+    {.name = "set",
+     .help = "Members of the document and their values, by path.",
+     .kind = CONFIG_CUSTOM,
+     .offset = offsetof(struct spec_answer, set),
+     .custom = &SET},
+    {0},
+};
+ITEM(STAGE_ANSWER, "What the stage answers; the first that is for the record counts.", struct spec_answer,
+     STAGE_ANSWER_ROWS, check_answer);
+
+static const struct config_field STORE_ANSWERS = {
+    .help = "The store's answers; records that none is for are stored.", .kind = CONFIG_LIST, .item = &STORE_ANSWER};
+static const struct config_field STAGE_ANSWERS = {
+    .help = "The stage's answers; a record that none is for is rejected.", .kind = CONFIG_LIST, .item = &STAGE_ANSWER};
+
+/* -- what is expected -- */
+
+static const struct config_field ABSENT = {
+    .help = "A path that leads nowhere.", .kind = CONFIG_CUSTOM, .custom = &config_path};
+
+static void check_output(const void *arg, struct config_report *report)
+{
+    const struct spec_output *output = arg;
+    const struct config_node *node = output->head.node;
+    if (node->count == 0)
+        config_error(report, node, "expected what to look at (value, row, contains, key ...), found nothing");
+}
+
+static const struct config_field OUTPUT_ROWS[] = {
+    PARTITION_ROW(struct spec_output, partition, "The partition of the record that it comes from.", "-1"),
+    OFFSET_ROW(struct spec_output, offset, "The offset of the record that it comes from."),
+    TEXT_ROW("topic", "Stores of messages: the topic that it goes to.", struct spec_output, topic),
+    GIVEN_ROW("key", "Stores of messages: its key.", struct spec_output, key),
+    {.name = "headers",
+     .help = "Stores of messages: all of its headers.",
+     .kind = CONFIG_MAP,
+     .offset = offsetof(struct spec_output, headers),
+     .item = &GIVEN},
+    GIVEN_ROW("value",
+              "The whole document: a map or list as JSON, a text byte by byte (or as JSON, when both are), null.",
+              struct spec_output, value),
+    {.name = "row",
+     .help = "Stores of rows: the whole row, as a map of columns.",
+     .kind = CONFIG_CUSTOM,
+     .offset = offsetof(struct spec_output, row),
+     .custom = &given_json_custom},
+    GIVEN_ROW("contains", "A part of the row, or else of the document; of a text that is not JSON, a piece of it.",
+              struct spec_output, contains),
+    {.name = "absent",
+     .help = "Paths that lead nowhere in the row, or else in the document.",
+     .kind = CONFIG_LIST,
+     .offset = offsetof(struct spec_output, absent),
+     .item = &ABSENT},
+    {0},
+};
+ITEM(OUTPUT, "What is stored for a record.", struct spec_output, OUTPUT_ROWS, check_output);
+
+const struct config_field spec_outputs_field = {
+    .help = "What is stored, in the order of the input.", .kind = CONFIG_LIST, .max = INPUT_MAX, .item = &OUTPUT};
+
+static const struct config_field LETTER_ROWS[] = {
+    PARTITION_ROW(struct spec_letter, partition, "The record's partition.", "-1"),
+    OFFSET_ROW(struct spec_letter, offset, "The record's offset."),
+    GIVEN_ROW("key", "The record's key.", struct spec_letter, key),
+    GIVEN_ROW("value", "The record's value, as it came.", struct spec_letter, value),
+    TEXT_ROW("stage", "The stage or store that refused it.", struct spec_letter, stage),
+    TEXT_ROW("class", "The class of the error.", struct spec_letter, class),
+    TEXT_ROW("message", "A part of the message.", struct spec_letter, message),
+    {0},
+};
+ITEM(LETTER, "A dead letter.", struct spec_letter, LETTER_ROWS, NULL);
+
+static const struct config_field DROP_ROWS[] = {
+    PARTITION_ROW(struct spec_drop, partition, "The record's partition.", "-1"),
+    OFFSET_ROW(struct spec_drop, offset, "The record's offset."),
+    GIVEN_ROW("key", "The record's key.", struct spec_drop, key),
+    TEXT_ROW("stage", "The stage that dropped it.", struct spec_drop, stage),
+    {0},
+};
+ITEM(DROP, "A record that is dropped.", struct spec_drop, DROP_ROWS, NULL);
+
+const struct config_field spec_drops_field = {
+    .help = "The records that are dropped.", .kind = CONFIG_LIST, .max = INPUT_MAX, .item = &DROP};
+const struct config_field spec_count_field = {.kind = CONFIG_INT, .max = INPUT_MAX};
+
+/* -- scenarios -- */
+
+static const struct config_field VARIABLE = {.help = "Its value.", .kind = CONFIG_STRING};
+
+#define SHARED_ROWS                                                                                                    \
+    {.name = "config",                                                                                                 \
+     .help = "The config: a file's path, or the config itself or a part of it.",                                       \
+     .kind = CONFIG_NODE,                                                                                              \
+     .offset = offsetof(struct spec, config)},                                                                         \
+        {.name = "environment",                                                                                        \
+         .help = "Variables for ${...} in the config's file.",                                                         \
+         .kind = CONFIG_MAP,                                                                                           \
+         .offset = offsetof(struct spec, environment),                                                                 \
+         .item = &VARIABLE},                                                                                           \
+        {.name = "now",                                                                                                \
+         .help = "What {{now}} is; default: the clock.",                                                               \
+         .kind = CONFIG_CUSTOM,                                                                                        \
+         .offset = offsetof(struct spec, now),                                                                         \
+         .fallback = "-1",                                                                                             \
+         .custom = &MOMENT},                                                                                           \
+        {.name = "timeout",                                                                                            \
+         .help = "How long a scenario may take; default: 30s.",                                                        \
+         .kind = CONFIG_DURATION,                                                                                      \
+         .offset = offsetof(struct spec, timeout),                                                                     \
+         .max = 3600 * CLOCK_SECOND},                                                                                  \
+        {.name = "stages",                                                                                             \
+         .help = "Answers of stages, by the name of a stage or of one of its steps: they take its place.",             \
+         .kind = CONFIG_MAP,                                                                                           \
+         .offset = offsetof(struct spec, stages),                                                                      \
+         .item = &STAGE_ANSWERS},                                                                                      \
+    {                                                                                                                  \
+        .name = "stores", .help = "Answers of stores, by their names: what they refuse.", .kind = CONFIG_MAP,          \
+        .offset = offsetof(struct spec, stores), .item = &STORE_ANSWERS                                                \
+    }
+
+static const struct config_field SCENARIO_ROWS[] = {
+    {.name = "name",
+     .help = "What it shows, as a sentence.",
+     .kind = CONFIG_STRING,
+     .offset = offsetof(struct spec, name),
+     .required = true},
+    SHARED_ROWS,
+    {.name = "batch",
+     .help = "Records that travel together at most; default: all that stand side by side.",
+     .kind = CONFIG_INT,
+     .offset = offsetof(struct spec, batch),
+     .max = BATCH_RECORDS},
+    {.name = "input",
+     .help = "The records that are consumed.",
+     .kind = CONFIG_LIST,
+     .offset = offsetof(struct spec, input),
+     .required = true,
+     .min = 1,
+     .max = INPUT_MAX,
+     .item = &RECORD},
+    {.name = "output",
+     .help = "What is stored, in the order of the input; with several stores a map of lists, by their names. Default: "
+             "nothing.",
+     .kind = CONFIG_NODE,
+     .offset = offsetof(struct spec, output)},
+    {.name = "dead_letters",
+     .help = "The records that are rejected, in the order of the input. Default: none.",
+     .kind = CONFIG_LIST,
+     .offset = offsetof(struct spec, dead_letters),
+     .item = &LETTER},
+    {.name = "drops",
+     .help = "The records that are dropped, in the order of the input, or only how many. Default: none.",
+     .kind = CONFIG_NODE,
+     .offset = offsetof(struct spec, drops)},
+    {.name = "stops",
+     .help = "The service stops by itself, and says this (or a text that has this in it).",
+     .kind = CONFIG_STRING,
+     .offset = offsetof(struct spec, stops)},
+    {0},
+};
+ITEM(SCENARIO, "A scenario.", struct spec, SCENARIO_ROWS, NULL);
+
+static const struct config_field FILE_ROWS[] = {
+    SHARED_ROWS,
+    {.name = "scenarios",
+     .help = "The scenarios; what stands beside them holds for each that has nothing else.",
+     .kind = CONFIG_LIST,
+     .offset = offsetof(struct spec, scenarios),
+     .required = true,
+     .min = 1,
+     .max = SCENARIOS_MAX,
+     .item = &SCENARIO},
+    {0},
+};
+static const struct config_table FILE_TABLE = {
+    .name = "scenarios", .help = "A file of scenarios.", .size = sizeof(struct spec), .fields = FILE_ROWS};
+
+const struct config_field spec_scenario_field = {
+    .help = "A scenario.", .kind = CONFIG_OBJECT, .table = &SCENARIO_TABLE};
+const struct config_field spec_file_field = {
+    .help = "A file of scenarios.", .kind = CONFIG_OBJECT, .table = &FILE_TABLE};
