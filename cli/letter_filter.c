@@ -37,10 +37,15 @@ bool letter_filter_takes(const struct record *record, void *arg)
     return true;
 }
 
+uint64_t letter_counts_passed_over(const struct letter_counts *counts)
+{
+    return counts->other + counts->attempts + counts->truncated + counts->foreign;
+}
+
 void letter_counts_tell(const struct letter_filter *filter, const char *prefix, FILE *out)
 {
     const struct letter_counts *counts = &filter->counts;
-    uint64_t all = counts->other + counts->attempts + counts->truncated + counts->foreign;
+    uint64_t all = letter_counts_passed_over(counts);
     const char *comma = " (";
     char number[TEXT_MAX];
     if (all == 0)

@@ -25,7 +25,8 @@ struct letter_filter {
 
 /* For struct stretch_filter's `also`: arg is the filter. */
 bool letter_filter_takes(const struct record *record, void *arg);
-/* What was passed over, in a line, where anything was: "passed over: 3 at --max-attempts 5, 1 cut". prefix: before it. */
+uint64_t letter_counts_passed_over(const struct letter_counts *counts);
+/* What was passed over, in a line, where anything was: "passed over: 4 (3 refused 5 times or more: see --max-attempts, 1 with a value that was cut); they stay in the topic". prefix: before it. */
 void letter_counts_tell(const struct letter_filter *filter, const char *prefix, FILE *out);
 /* ", \"matching\": 7, ..." */
 void letter_counts_json(const struct letter_counts *counts, FILE *out);

@@ -49,6 +49,10 @@ void letter_tally_sort(struct letter_tally *tally);
 
 /* file: the config's, and topic the letters', for the hint how to see one. The tally has been sorted. */
 void letter_tally_table(const struct letter_tally *tally, const char *file, const char *topic, bool colour, FILE *out);
+/* Only what is told of stages and classes. */
+void letter_tally_groups(const struct letter_tally *tally, const char *topic, bool colour, FILE *out);
+void letter_tally_json_groups(const struct letter_tally *tally, const char *topic,
+                              FILE *out); /* ", \"groups\": [...]" */
 /* One object in one line. Times are RFC 3339; what is not known is null. */
 void letter_tally_json(const struct letter_tally *tally, const char *service, const char *topic, FILE *out);
 

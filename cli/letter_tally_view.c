@@ -36,7 +36,7 @@ static int width_of(int width, const char *text)
 
 /* -- stages and classes -- */
 
-static void write_groups(const struct letter_tally *tally, const char *topic, bool colour, FILE *out)
+void letter_tally_groups(const struct letter_tally *tally, const char *topic, bool colour, FILE *out)
 {
     int stage = 5, class = 5, count = 7;
     char cells[3][CELL_MAX], number[TEXT_MAX], oldest[TIMESTAMP_MAX], newest[TIMESTAMP_MAX];
@@ -131,7 +131,7 @@ void letter_tally_table(const struct letter_tally *tally, const char *file, cons
     }
     fprintf(out, "%s: %s dead letter%s, of records from %s to %s\n\n", topic, text_count(number, (int64_t)tally->total),
             tally->total == 1 ? "" : "s", when(oldest, tally->oldest), when(newest, tally->newest));
-    write_groups(tally, topic, colour, out);
+    letter_tally_groups(tally, topic, colour, out);
     write_origins(tally, out);
     write_times(tally, out);
     putc('\n', out);
@@ -167,6 +167,16 @@ static void json_group(const struct letter_group *group, const char *topic, FILE
     fputs("}}", out);
 }
 
+void letter_tally_json_groups(const struct letter_tally *tally, const char *topic, FILE *out)
+{
+    fputs(", \"groups\": [", out);
+    for (unsigned i = 0; i < tally->group_count; i++) {
+        fputs(i > 0 ? ", " : "", out);
+        json_group(&tally->groups[i], topic, out);
+    }
+    putc(']', out);
+}
+
 static void json_times(const struct histogram *times, FILE *out)
 {
     fputs("], \"times\": [", out);
@@ -191,12 +201,8 @@ void letter_tally_json(const struct letter_tally *tally, const char *service, co
             tally->total, tally->truncated, tally->undated, tally->ungrouped, tally->foreign);
     json_time("oldest", tally->oldest, out);
     json_time("newest", tally->newest, out);
-    fputs(", \"groups\": [", out);
-    for (unsigned i = 0; i < tally->group_count; i++) {
-        fputs(i > 0 ? ", " : "", out);
-        json_group(&tally->groups[i], topic, out);
-    }
-    fputs("], \"sources\": [", out);
+    letter_tally_json_groups(tally, topic, out);
+    fputs(", \"sources\": [", out);
     for (unsigned i = 0; i < tally->origin_count; i++) {
         fprintf(out, "%s{\"topic\": ", i > 0 ? ", " : "");
         text_json(out, tally->origins[i].topic);

@@ -102,6 +102,8 @@ void receipt_print(const struct receipt *receipt, FILE *out)
     print_count(out, receipt->dry_run ? "would be dead" : "dead-lettered", counts->dead_lettered, "");
     print_count(out, "dropped", counts->dropped, "");
     print_count(out, "abandoned", counts->abandoned, "");
+    if (receipt->filtered)
+        print_count(out, "passed over", receipt->passed_over, "");
     print_costs(receipt, out);
     print_offsets(receipt, out);
 }
@@ -146,6 +148,8 @@ void receipt_json(const struct receipt *receipt, FILE *out)
         fprintf(out, ", \"finished\": %s, \"dry_run\": %s",
                 receipt->status == STATUS_OK && !receipt->stopped ? "true" : "false",
                 receipt->dry_run ? "true" : "false");
+    if (receipt->filtered)
+        fprintf(out, ", \"passed_over\": %" PRIu64, receipt->passed_over);
     fputs("}\n", out);
 }
 

@@ -16,9 +16,11 @@ struct receipt {
     struct error error; /* of STATUS_FAILED */
     struct ledger_counts counts;
     unsigned restarts;
-    bool stopped;      /* by a signal */
-    bool of_stretch;   /* of a run that has an end: say whether it was reached */
-    bool dry_run;      /* nothing was stored, nor were there dead letters: it says what would be */
+    bool stopped;    /* by a signal */
+    bool of_stretch; /* of a run that has an end: say whether it was reached */
+    bool dry_run;    /* nothing was stored, nor were there dead letters: it says what would be */
+    bool filtered;   /* tell how many records were read and are none of the consumed: */
+    uint64_t passed_over;
     int64_t wall, cpu; /* ns: of the run; of the whole process since its start */
     int64_t peak_rss;  /* bytes, of the whole process */
     const struct offsets *offsets;

@@ -233,6 +233,9 @@ static enum exit_code close_run(const struct run *run, struct receipt *receipt)
     struct error error;
     receipt->of_stretch = true;
     receipt->dry_run = is_dry(run);
+    receipt->filtered = run->job->passed_over != NULL;
+    if (receipt->filtered)
+        receipt->passed_over = run->job->passed_over(run->job->arg);
     if (receipt->status == STATUS_FAILED)
         log_error("service", "%s", receipt->error.text);
     if (code == EXIT_OK && receipt->stopped)
@@ -289,6 +292,10 @@ static enum exit_code plan_and_execute(struct run *run)
     if (code != EXIT_OK)
         return code;
     bool doing = command_has(run->command, OPTION_EXECUTE) && !stretch_finished(run->stretch);
+    if (!doing && run->job->look != NULL && !stretch_finished(run->stretch))
+        code = run->job->look(run->stretch, run->job->arg);
+    if (code != EXIT_OK)
+        return code;
     show_plan(run, doing);
     return doing ? execute(run) : EXIT_OK;
 }

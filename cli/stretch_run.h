@@ -12,6 +12,7 @@
 
 struct config;
 struct record;
+struct stretch;
 
 struct stretch_job {
     const char *what;                      /* the verb, in words: "replay", "archive", "redrive" */
@@ -24,7 +25,13 @@ struct stretch_job {
     unsigned store_count;
     bool (*also)(const struct record *record, void *arg); /* see struct stretch_filter */
     void *also_arg;
-    bool onward;             /* a finished stretch is followed by the next, see struct stretch_request */
+    bool onward; /* a finished stretch is followed by the next, see struct stretch_request */
+    /* Without --execute, and where there is anything left: may say more of it, on stdout before the plan. Not EXIT_OK: said why not, and the plan is not
+     * shown. NULL: nothing more. */
+    enum exit_code (*look)(const struct stretch *stretch, void *arg);
+    /* For the receipt: how many records `also` has not let through; NULL: it tells of none. */
+    uint64_t (*passed_over)(void *arg);
+    void *arg;               /* of these two */
     const char *config_name; /* of the progress, when --name is not given; NULL: none is kept then */
 };
 

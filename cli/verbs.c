@@ -146,10 +146,14 @@ static const struct option LAG_OPTIONS[] = {
     {0},
 };
 
-/* Which dead letters: in what part of their topic, and of what kind. */
-#define LETTER_OPTIONS                                                                                                 \
+/* Which dead letters: of what kind, and in what part of their topic. */
+#define LETTER_KIND_OPTIONS                                                                                            \
     {.id = OPTION_STAGE, .name = "stage", .value = "NAME", .help = "those that this stage or store refused"},          \
-        {.id = OPTION_CLASS, .name = "class", .value = "NAME", .help = "those of this class of error"},                \
+    {                                                                                                                  \
+        .id = OPTION_CLASS, .name = "class", .value = "NAME", .help = "those of this class of error"                   \
+    }
+#define LETTER_OPTIONS                                                                                                 \
+    LETTER_KIND_OPTIONS,                                                                                               \
         {.id = OPTION_FROM,                                                                                            \
          .name = "from",                                                                                               \
          .value = "TIME",                                                                                              \
@@ -188,6 +192,29 @@ static const struct option DLQ_SHOW_OPTIONS[] = {
     {.id = OPTION_JSON, .name = "json", .help = "all of it as a JSON object"},
     LETTER_OPTIONS,
     LETTER_READ_OPTIONS,
+    HELP_OPTION,
+    {0},
+};
+
+static const struct option DLQ_REDRIVE_OPTIONS[] = {
+    LETTER_KIND_OPTIONS,
+    {.id = OPTION_TO_SOURCE,
+     .name = "to-source",
+     .help = "back into the topics that they came from, for the service itself to consume (through the pipeline)"},
+    {.id = OPTION_MAX_ATTEMPTS,
+     .name = "max-attempts",
+     .value = "N",
+     .help = "pass over letters that were refused so often (5)",
+     .number = true},
+    STRETCH_OPTIONS,
+    {.id = OPTION_STORE,
+     .name = "store",
+     .value = "NAME",
+     .help = "into this store of FILE only, by its name or type (all of them)"},
+    {.id = OPTION_DRY_RUN_STORE,
+     .name = "dry-run-store",
+     .help = "do all but the write: counts what would be stored, dropped and dead-lettered"},
+    LOG_OPTIONS,
     HELP_OPTION,
     {0},
 };
@@ -352,6 +379,25 @@ const struct verb command_verbs[] = {
      .details =
          "JSON is indented, text is text, and what is neither is dumped. `weir dlq list` tells where letters are.\n"
          "Exits with 1 when there is no such letter.\n"},
+    {.name = "dlq redrive",
+     .arguments = "FILE",
+     .least = 1,
+     .most = 1,
+     .help = "put dead letters through the pipeline of FILE again, or back into their topics",
+     .options = DLQ_REDRIVE_OPTIONS,
+     .run = verb_dlq_redrive,
+     .examples = "  weir dlq redrive orders.yaml\n"
+                 "  weir dlq redrive orders.yaml --class constraint --execute\n"
+                 "  weir dlq redrive orders.yaml --to-source --rate 500/s --execute\n",
+     .details =
+         "Each letter becomes the record that it was: key, value, headers, timestamp, and in templates the topic,\n"
+         "partition and offset that it came from. Without --execute it says which letters would be taken.\n"
+         "What fails again is a dead letter again, with weir.attempts one higher; the end is fixed at the start, so\n"
+         "it is not taken in the same run. Letters refused --max-attempts times, or whose value was cut, are passed\n"
+         "over and counted. All letters stay in their topic: the progress says which are done, under --name, or else\n"
+         "under a name of these options' own. So the same command goes on where the last one ended; with another\n"
+         "--name it begins anew. T is as `weir help replay` has it, by the records' timestamps; offsets are those of\n"
+         "the letters. Exits as `weir replay` does.\n"},
     {.name = "demo",
      .arguments = "",
      .help = "run everything on an embedded broker with generated orders",
