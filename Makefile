@@ -50,7 +50,7 @@ TOOLS    := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/bench/*.c tests/chaos/*.c
 TESTS    := $(UNIT) $(PIPELINE) $(CONFORMANCE) $(INTEGRATION) $(TOOLS)
 TEST_OBJS := $(TESTS:$(BUILD)/%=$(BUILD)/obj/%.o) $(SUPPORT_OBJS)
 
-.PHONY: all demo test unit pipeline integration bench gate soak asan tsan lint fmt docs install uninstall clean distclean help deps \
+.PHONY: all demo test unit scenario pipeline integration bench gate soak asan tsan lint fmt docs install uninstall clean distclean help deps \
         deps-test FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -59,7 +59,7 @@ all: $(PROGRAM) $(LIBRARY)
 # ---- dependencies ------------------------------------------------------------------------------------------------------
 # Included, so make makes it first and starts over with it. Plain `make` only names the packages that are missing; the targets
 # that promise to run from a bare machine install them.
-INSTALLS := deps demo test unit pipeline integration bench gate soak asan tsan lint
+INSTALLS := deps demo test unit scenario pipeline integration bench gate soak asan tsan lint
 ifneq ($(filter-out clean distclean help fmt uninstall,$(or $(MAKECMDGOALS),all)),)
 include $(DEPS)/flags.mk
 endif
@@ -119,10 +119,15 @@ $(SUPPORT): $(SUPPORT_OBJS)
 # Absolute: tests change their folder.
 ENV = WEIR_BIN=$(abspath $(BUILD))/weir WEIR_BUILD=$(abspath $(BUILD)) WEIR_ROOT=$(CURDIR) DEPS=$(abspath $(DEPS))
 
+# Pipelines as files: see docs/testing.md.
+SCENARIOS := $(if $(if $(ONLY),$(findstring $(ONLY),tests/scenario),all),tests/scenario)
+
 test: all $(UNIT) $(PIPELINE) $(CONFORMANCE) $(INTEGRATION) $(TOOLS)
-	@$(ENV) scripts/run-tests.sh $(UNIT) $(PIPELINE) --servers $(CONFORMANCE) $(INTEGRATION)
+	@$(ENV) scripts/run-tests.sh $(UNIT) $(SCENARIOS) $(PIPELINE) --servers $(CONFORMANCE) $(INTEGRATION)
 unit: $(UNIT)
 	@$(ENV) scripts/run-tests.sh $^
+scenario: all
+	@$(ENV) scripts/run-tests.sh tests/scenario
 pipeline: $(PIPELINE)
 	@$(ENV) scripts/run-tests.sh $^
 integration: all $(CONFORMANCE) $(INTEGRATION) $(TOOLS)
@@ -189,7 +194,7 @@ distclean: clean
 help:
 	@echo 'make             build $(BUILD)/weir (make deps installs the packages it needs)'
 	@echo 'make demo        install what is missing, build, and run it all on an embedded broker (RECORDS=1000000)'
-	@echo 'make test        install what is missing, build, run all tests (parts: unit pipeline integration; ONLY=word)'
+	@echo 'make test        install what is missing, build, run all tests (parts: unit scenario pipeline integration; ONLY=word)'
 	@echo 'make asan tsan   unit and pipeline tests under the sanitizers'
 	@echo 'make bench       CPU per record on a real broker; make gate: instructions per record against the baseline'
 	@echo 'make soak        the long tests: kills, blocked store, rebalances'

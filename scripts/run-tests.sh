@@ -1,7 +1,9 @@
 #!/bin/bash
 # Run cmocka test programs in turn and close as one cmocka run would.
 #
-#   scripts/run-tests.sh PROGRAM... [--servers PROGRAM...]
+#   scripts/run-tests.sh PROGRAM|FOLDER... [--servers PROGRAM...]
+#
+# A folder has scenarios in it, which `weir test` runs (WEIR_BIN is the program): each counts as a test.
 #
 # The programs after --servers get real servers, started once: a Kafka broker in WEIR_TEST_BROKER (HOST:PORT) and PostgreSQL in
 # WEIR_TEST_POSTGRES (libpq's keyword form). Set these variables to test against servers of your own. All programs get a TMPDIR
@@ -133,7 +135,33 @@ run_program() {
     fi
 }
 
+# What a folder of scenarios comes to, out of the summary that closes `weir test`.
+run_folder() {
+    local name=${1#"$root/"} log=$tmp/log status count passes
+    timeout --kill-after=10 "$limit" "${launcher[@]}" "$WEIR_BIN" test "$1" >"$log" 2>&1 </dev/null
+    status=$?
+    count=$(number "$log" '^([0-9]+) scenarios? in .*')
+    passes=$(number "$log" '^[0-9]+ scenarios? in [^:]*: ([0-9]+) passed,.*')
+    run=$((run + count))
+    passed=$((passed + passes))
+    if [ $status -eq 0 ] && [ "$count" -gt 0 ]; then
+        printf 'ok      %-48s %4d tests %7s s\n' "$name" "$count" "$(sed -nE 's/^[0-9]+ scenarios? in .*\(([0-9.]+) s\)$/\1/p' "$log")"
+        return
+    fi
+    local bad=${#failed[@]}
+    while IFS= read -r test; do
+        failed+=("$name: $test")
+    done < <(sed -nE 's/^(FAILED|WRONG) +//p' "$log")
+    [ ${#failed[@]} -gt "$bad" ] || failed+=("$name (weir test exited with status $status)")
+    printf 'FAILED  %-48s %4d tests; its whole output:\n' "$name" "$count"
+    sed 's/^/    | /' "$log"
+}
+
 for argument; do
+    if [ -d "$argument" ]; then
+        run_folder "$argument"
+        continue
+    fi
     if [ "$argument" = --servers ]; then
         # The last argument: nothing wants them.
         [ "${!#}" = --servers ] && break
