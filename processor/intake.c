@@ -344,6 +344,11 @@ void intake_paused(struct intake_partition *partition, bool paused)
     metric_set(partition->paused_metric, paused);
 }
 
+void intake_waits(struct intake_partition *partition, bool waits)
+{
+    atomic_store_explicit(&partition->waits, waits, memory_order_relaxed);
+}
+
 void intake_state(struct intake *intake, bool connected, int assigned, const char *reason)
 {
     CHECK_CALL(pthread_mutex_lock(&intake->mutex));

@@ -104,6 +104,8 @@ enum status intake_try_push(struct intake_partition *partition, struct batch *ba
 /* For lag and the watchdog: the next offset to be consumed and the partition's end (high watermark; -1: not known). Cheap, call it often. */
 void intake_position(struct intake_partition *partition, int64_t position, int64_t end);
 void intake_paused(struct intake_partition *partition, bool paused);
+/* Its next record is there and not due yet: the source is paced. As long as nothing of the partition is in flight, that is no stall. */
+void intake_waits(struct intake_partition *partition, bool waits);
 /* For readiness: what the source knows about itself. connected false: with a reason, e.g. "all brokers down". assigned: number of partitions, -1: no
  * assignment yet. */
 void intake_state(struct intake *intake, bool connected, int assigned, const char *reason);

@@ -14,6 +14,7 @@ struct intake_partition {
     int32_t partition;
     _Atomic int64_t position, end;
     _Atomic bool paused;
+    _Atomic bool waits;    /* for a moment that the source's pace sets */
     _Atomic int64_t start; /* first position seen */
     int64_t seen_progress; /* ticking thread: as far as all was done with at the last progress */
     int64_t progress_at;

@@ -55,7 +55,9 @@ static bool watch_partition(struct intake_partition *partition, int64_t now, con
     int64_t progress = done_to(partition);
     metric_set(partition->lag_metric, lag);
     metric_set(partition->position_metric, position);
-    if (progress != partition->seen_progress || lag == 0) {
+    bool waits = atomic_load_explicit(&partition->waits, memory_order_relaxed) &&
+                 ledger_partition_in_flight(partition->ledger) == 0;
+    if (progress != partition->seen_progress || lag == 0 || waits) {
         partition->seen_progress = progress;
         partition->progress_at = now;
     }

@@ -16,6 +16,7 @@ struct entry {
 struct offsets {
     pthread_mutex_t mutex;
     struct entry *entries; /* mutex; in order */
+    int64_t taken;         /* mutex */
 };
 
 struct offsets *offsets_new(void)
@@ -84,6 +85,30 @@ void offsets_set(struct offsets *offsets, const char *topic, int32_t partition, 
     if (entry != NULL)
         entry->offset = offset;
     CHECK_CALL(pthread_mutex_unlock(&offsets->mutex));
+}
+
+int64_t offsets_get(struct offsets *offsets, const char *topic, int32_t partition)
+{
+    CHECK_CALL(pthread_mutex_lock(&offsets->mutex));
+    const struct entry *entry = find_locked(offsets, topic, partition, false);
+    int64_t offset = entry != NULL ? entry->offset : -1;
+    CHECK_CALL(pthread_mutex_unlock(&offsets->mutex));
+    return offset;
+}
+
+void offsets_add_taken(struct offsets *offsets, int64_t records)
+{
+    CHECK_CALL(pthread_mutex_lock(&offsets->mutex));
+    offsets->taken += records;
+    CHECK_CALL(pthread_mutex_unlock(&offsets->mutex));
+}
+
+int64_t offsets_get_taken(struct offsets *offsets)
+{
+    CHECK_CALL(pthread_mutex_lock(&offsets->mutex));
+    int64_t taken = offsets->taken;
+    CHECK_CALL(pthread_mutex_unlock(&offsets->mutex));
+    return taken;
 }
 
 bool offsets_set_end(struct offsets *offsets, const char *topic, int32_t partition, int64_t end)

@@ -16,6 +16,11 @@ struct offsets *offsets_new(void) WARN_UNUSED;
 void offsets_free(struct offsets *offsets);
 /* Out of memory: the partition is left out (the receipt is a report, not the record of truth). */
 void offsets_set(struct offsets *offsets, const char *topic, int32_t partition, int64_t offset);
+/* -1: none. */
+int64_t offsets_get(struct offsets *offsets, const char *topic, int32_t partition);
+/* Records that count against a limit (struct stretch's max_records), over all runs. */
+void offsets_add_taken(struct offsets *offsets, int64_t records);
+int64_t offsets_get_taken(struct offsets *offsets);
 /* -1: not known (any more). False: out of memory. */
 bool offsets_set_end(struct offsets *offsets, const char *topic, int32_t partition, int64_t end) WARN_UNUSED;
 int64_t offsets_get_end(struct offsets *offsets, const char *topic, int32_t partition);

@@ -6,6 +6,7 @@
  * its own and the end of its transaction would count as the newer one.
  */
 #include "connectors/kafka/source.h"
+#include "connectors/kafka/stretch.h"
 #include "processor/log.h"
 
 #define SLICE (50 * CLOCK_MS)
@@ -19,13 +20,19 @@ static int64_t committable(const struct kafka_partition *partition)
         return -1;
     int64_t offset = intake_committable(partition->intake);
     bool all_settled = offset == partition->pushed && (hand->partition != partition || hand->batch == NULL);
-    return all_settled && partition->position > offset ? partition->position : offset;
+    int64_t position = partition->position;
+    if (partition->until >= 0 && position > partition->until)
+        position = partition->until;
+    return all_settled && position > offset ? position : offset;
 }
 
 static void list_add(rd_kafka_topic_partition_list_t *list, const struct kafka_partition *partition, int64_t offset)
 {
     rd_kafka_topic_partition_t *entry = rd_kafka_topic_partition_list_add(list, partition->topic, partition->id);
+    const char *seal = kafka_stretch_seal(partition->source, partition->topic, partition->id);
     entry->offset = offset;
+    if (seal != NULL)
+        kafka_seal_put(entry, seal);
     int32_t epoch = kafka_partition_epoch(partition, offset - 1);
     if (epoch >= 0)
         rd_kafka_topic_partition_set_leader_epoch(entry, epoch);
@@ -74,7 +81,9 @@ static void tell_committed_elsewhere(struct kafka_source *source, bool all)
 {
     for (unsigned i = 0; i < source->count; i++) {
         struct kafka_partition *partition = source->partitions[i];
-        int64_t offset = partition->intake != NULL ? intake_committable(partition->intake) : -1;
+        int64_t offset = partition->intake == NULL ? -1
+                         : source->silent          ? committable(partition)
+                                                   : intake_committable(partition->intake);
         if (offset >= 0 && (all || offset != partition->stored))
             intake_committed(partition->intake, offset);
         partition->stored = offset;
@@ -84,7 +93,7 @@ static void tell_committed_elsewhere(struct kafka_source *source, bool all)
 void kafka_store_offsets(struct kafka_source *source)
 {
     rd_kafka_topic_partition_list_t *list = NULL;
-    if (source->elsewhere) {
+    if (source->elsewhere || source->silent) {
         tell_committed_elsewhere(source, false);
         return;
     }
@@ -151,26 +160,43 @@ static enum status wait_for_answer(struct kafka_source *source, const void *whic
     }
 }
 
-enum status kafka_commit(struct kafka_source *source, const rd_kafka_topic_partition_list_t *list, int64_t until)
+enum status kafka_commit_list(struct kafka_source *source, const rd_kafka_topic_partition_list_t *offsets,
+                              int64_t until)
 {
     static _Atomic intptr_t numbers;
-    if (source->elsewhere) {
+    void *which = (void *)(atomic_fetch_add(&numbers, 1) + 1);
+    rd_kafka_resp_err_t err = rd_kafka_commit_queue(source->client.rk, offsets, source->replies, NULL, which);
+    if (err == RD_KAFKA_RESP_ERR_NO_ERROR)
+        return wait_for_answer(source, which, until);
+    log_error(source->client.part, "could not commit: %s", rd_kafka_err2str(err));
+    return STATUS_FAILED;
+}
+
+/* The end of a stretch is behind its last record, so no transaction of the store may be left that would move offsets back. */
+static bool is_over(const struct kafka_source *source)
+{
+    bool over = source->stretch != NULL && !source->silent;
+    for (unsigned i = 0; i < source->count && over; i++)
+        over = source->partitions[i]->intake != NULL && intake_in_flight(source->partitions[i]->intake) == 0;
+    return over;
+}
+
+enum status kafka_commit(struct kafka_source *source, const rd_kafka_topic_partition_list_t *list, int64_t until)
+{
+    if (source->elsewhere || source->silent) {
         tell_committed_elsewhere(source, true);
-        return STATUS_OK;
+        if (!is_over(source))
+            return STATUS_OK;
     }
     /* librdkafka commits what is stored once more when partitions are taken away: what is older there would move the group back. */
     kafka_store_offsets(source);
     rd_kafka_topic_partition_list_t *offsets = offsets_of(source, list);
     enum status status = STATUS_OK;
     if (offsets->cnt > 0) {
-        void *which = (void *)(atomic_fetch_add(&numbers, 1) + 1);
-        rd_kafka_resp_err_t err = rd_kafka_commit_queue(source->client.rk, offsets, source->replies, NULL, which);
-        status = err != RD_KAFKA_RESP_ERR_NO_ERROR ? STATUS_FAILED : wait_for_answer(source, which, until);
+        status = kafka_commit_list(source, offsets, until);
         if (status == STATUS_DEADLINE)
             log_error(source->client.part,
                       "no answer to a commit in time: what was not committed comes again after the next start");
-        else if (err != RD_KAFKA_RESP_ERR_NO_ERROR)
-            log_error(source->client.part, "could not commit: %s", rd_kafka_err2str(err));
     }
     rd_kafka_topic_partition_list_destroy(offsets);
     return status;

@@ -61,7 +61,9 @@ static bool go_on(struct kafka_partition *partition)
         return false;
     }
     search->on = search->again = false;
-    intake_lost_range(partition->intake, search->from, search->good, search->reason);
+    /* What is behind the end is none of ours. */
+    int64_t to = partition->until >= 0 && search->good > partition->until ? partition->until : search->good;
+    intake_lost_range(partition->intake, search->from, to, search->reason);
     partition->position = search->good;
     if (search->at == search->good)
         return true;

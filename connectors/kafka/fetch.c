@@ -59,8 +59,10 @@ static void note_paused(struct kafka_partition *partition, bool paused)
 static rd_kafka_topic_partition_list_t *list_all(const struct kafka_source *source)
 {
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)source->count);
-    for (unsigned i = 0; i < source->count; i++)
-        rd_kafka_topic_partition_list_add(list, source->partitions[i]->topic, source->partitions[i]->id);
+    for (unsigned i = 0; i < source->count; i++) {
+        if (!source->partitions[i]->done)
+            rd_kafka_topic_partition_list_add(list, source->partitions[i]->topic, source->partitions[i]->id);
+    }
     return list;
 }
 

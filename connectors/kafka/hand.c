@@ -6,28 +6,8 @@
  */
 #include <string.h>
 
+#include "connectors/kafka/headers.h"
 #include "connectors/kafka/source.h"
-#include "processor/headers.h"
-
-static bool copy_headers(struct batch *batch, struct record *record, const rd_kafka_headers_t *headers)
-{
-    size_t size = 0, count = rd_kafka_header_cnt(headers), value_size;
-    const char *name;
-    const void *value;
-    for (size_t i = 0; i < count; i++) {
-        (void)rd_kafka_header_get_all(headers, i, &name, &value, &value_size);
-        size += headers_packed_size(bytes_of_string(name), bytes_of(value, (uint32_t)value_size));
-    }
-    uint8_t *text = arena_text(&batch->arena, size), *at = text;
-    if (text == NULL)
-        return false;
-    for (size_t i = 0; i < count; i++) {
-        (void)rd_kafka_header_get_all(headers, i, &name, &value, &value_size);
-        at = headers_pack(at, bytes_of_string(name), bytes_of(value, (uint32_t)value_size));
-    }
-    record->headers = bytes_of(text, (uint32_t)size);
-    return true;
-}
 
 /* One piece of the arena for key and value together. */
 static bool copy_message(struct batch *batch, const rd_kafka_message_t *message, size_t *ret_size)
@@ -50,12 +30,8 @@ static bool copy_message(struct batch *batch, const rd_kafka_message_t *message,
     }
     rd_kafka_timestamp_type_t type;
     record->timestamp = rd_kafka_message_timestamp(message, &type);
-    rd_kafka_headers_t *headers = NULL;
-    *ret_size = key_size + value_size;
-    if (rd_kafka_message_headers(message, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR)
-        return true;
-    bool copied = copy_headers(batch, record, headers);
-    *ret_size += record->headers.size;
+    bool copied = kafka_headers_pack(message, &batch->arena, &record->headers);
+    *ret_size = key_size + value_size + record->headers.size;
     return copied;
 }
 
@@ -103,6 +79,12 @@ static void take(struct kafka_source *source, const rd_kafka_message_t *message)
     size_t size = 0;
     if (partition->until >= 0 && message->offset >= partition->until) {
         partition->ended = true;
+        /* Between the last record and the end there may be none. */
+        partition->position = partition->until;
+        return;
+    }
+    if (source->filters && !kafka_stretch_wants(source, message)) {
+        partition->position = message->offset + 1;
         return;
     }
     if (hand->batch == NULL) {
@@ -115,6 +97,8 @@ static void take(struct kafka_source *source, const rd_kafka_message_t *message)
     }
     hand->bytes += size;
     partition->position = message->offset + 1;
+    if (source->stretch != NULL)
+        kafka_stretch_took(source);
 }
 
 static bool batch_is_full(const struct kafka_hand *hand)
@@ -165,13 +149,31 @@ static uint32_t average_size(rd_kafka_message_t *const *messages, size_t count)
     return (uint32_t)(bytes / count) + 1;
 }
 
+void kafka_hand_begin(struct kafka_source *source, struct kafka_partition *partition, size_t count)
+{
+    struct kafka_hand *hand = &source->hand;
+    kafka_client_up(&source->client);
+    hand->partition = partition;
+    hand->batch = NULL;
+    hand->next = 0;
+    hand->count = count;
+    partition->average = average_size(hand->messages, hand->count);
+    kafka_partition_note_epochs(partition, hand->messages, hand->count);
+    (void)kafka_hand_empty(source);
+}
+
 bool kafka_hand_pop(struct kafka_source *source, struct kafka_partition *partition)
+{
+    return kafka_hand_pop_some(source, partition, KAFKA_POP_MAX);
+}
+
+bool kafka_hand_pop_some(struct kafka_source *source, struct kafka_partition *partition, size_t most)
 {
     struct kafka_hand *hand = &source->hand;
     /* As many as will make one batch. */
     size_t want = BATCH_BYTES / partition->average + 1;
-    if (want > KAFKA_POP_MAX)
-        want = KAFKA_POP_MAX;
+    if (want > most)
+        want = most;
     /* First the flag, then the queue: what comes in between sets it again. */
     atomic_store(&partition->ready, false);
     ssize_t count = rd_kafka_consume_batch_queue(partition->queue, 0, hand->messages, want);
@@ -179,15 +181,8 @@ bool kafka_hand_pop(struct kafka_source *source, struct kafka_partition *partiti
         return false;
     if ((size_t)count == want)
         atomic_store(&partition->ready, true);
-    kafka_client_up(&source->client);
-    hand->partition = partition;
-    hand->batch = NULL;
-    hand->next = 0;
-    hand->count = (size_t)count;
     partition->sought = false;
-    partition->average = average_size(hand->messages, hand->count);
-    kafka_partition_note_epochs(partition, hand->messages, hand->count);
-    (void)kafka_hand_empty(source);
+    kafka_hand_begin(source, partition, (size_t)count);
     return true;
 }
 

@@ -51,7 +51,8 @@ static bool partition_ended(struct kafka_partition *partition)
 bool kafka_end_reached(struct kafka_source *source)
 {
     /* A member without partitions gets some when another one leaves: it is at the end when these are. */
-    bool reached = source->env.exit_at_end && source->count > 0 && source->hand.partition == NULL;
+    bool reached = source->env.exit_at_end && (source->count > 0 || source->stretch != NULL) &&
+                   source->hand.partition == NULL;
     for (unsigned i = 0; i < source->count && reached; i++)
         reached = partition_ended(source->partitions[i]);
     return reached;
@@ -124,8 +125,11 @@ void kafka_leave(struct kafka_source *source, int64_t patience)
                                           "only after the session timeout");
         rd_kafka_queue_destroy(queue);
     }
+    if (source->stretch != NULL)
+        kafka_stretch_leave(source);
     unsigned count = source->count;
     while (source->count > 0)
         kafka_partition_free(source->partitions[source->count - 1]);
-    log_info(source->client.part, "left the group %s with %u partitions", source->config->group, count);
+    if (source->stretch == NULL)
+        log_info(source->client.part, "left the group %s with %u partitions", source->config->group, count);
 }

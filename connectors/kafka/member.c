@@ -30,7 +30,8 @@ rd_kafka_consumer_group_metadata_t *kafka_member_metadata(struct kafka_source *s
     if (source->member != NULL)
         metadata = rd_kafka_consumer_group_metadata(source->member);
     CHECK_CALL(pthread_mutex_unlock(&source->member_mutex));
-    if (metadata == NULL || is_of_a_generation(metadata))
+    /* The group of a stretch has no generations. */
+    if (metadata == NULL || source->stretch != NULL || is_of_a_generation(metadata))
         return metadata;
     rd_kafka_consumer_group_metadata_destroy(metadata);
     return NULL;

@@ -78,6 +78,8 @@ void kafka_partition_free(struct kafka_partition *partition)
         return;
     struct kafka_source *source = partition->source;
     kafka_hand_drop(source, partition);
+    kafka_stash_drop(partition);
+    free(partition->stash);
     for (unsigned i = 0; i < source->count; i++) {
         if (source->partitions[i] == partition) {
             source->partitions[i] = source->partitions[--source->count];
@@ -139,6 +141,7 @@ static int64_t known_low(const struct kafka_partition *partition, int64_t *ret_h
 
 void kafka_partition_tell_position(struct kafka_partition *partition)
 {
+    const struct kafka_source *source = partition->source;
     int64_t high;
     (void)known_low(partition, &high);
     if (high < partition->eof)
@@ -146,7 +149,7 @@ void kafka_partition_tell_position(struct kafka_partition *partition)
     if (high < partition->asked_end)
         high = partition->asked_end;
     /* Of what comes behind the end that was seen at the start nothing will be taken: it is no lag. */
-    if (partition->until >= 0 && high > partition->until)
+    if (partition->until >= 0 && (high > partition->until || source->stretch != NULL))
         high = partition->until;
     if (partition->position >= 0 && partition->intake != NULL)
         intake_position(partition->intake, partition->position, high);
@@ -199,10 +202,12 @@ static bool look_at_gap(struct kafka_partition *partition, int64_t offset)
     if (partition->position < 0 || low <= partition->position)
         return true;
     int64_t to = low < offset ? low : offset;
+    if (partition->until >= 0 && to > partition->until)
+        to = partition->until;
     intake_lost_range(partition->intake, partition->position, to,
                       "deleted by the topic's retention before weir came to them");
     partition->position = to;
-    return offset <= low || !kafka_partition_seek(partition, low);
+    return offset <= low || to == partition->until || !kafka_partition_seek(partition, low);
 }
 
 static void begin_again(struct kafka_partition *partition, int64_t offset)
@@ -234,6 +239,12 @@ static bool look_at_step_back(struct kafka_partition *partition, int64_t offset)
                                                                &high, QUERY_MS);
     if (err != RD_KAFKA_RESP_ERR_NO_ERROR || high >= partition->position) {
         (void)kafka_partition_seek(partition, partition->position);
+        return false;
+    }
+    if (source->stretch != NULL) {
+        kafka_source_fail(source, ERROR_FATAL,
+                          "%s/%d ends at offset %lld, and %lld comes next: the topic was truncated or made anew",
+                          partition->topic, (int)partition->id, (long long)high, (long long)partition->position);
         return false;
     }
     int64_t to = low < offset ? low : offset;
@@ -279,6 +290,15 @@ static void on_error(struct kafka_partition *partition, const rd_kafka_message_t
                                rd_kafka_message_errstr(message));
         log_error(source->client.part, "%s: give the user the right to read it", source->client.reason);
         break;
+    case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
+    case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
+    case RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION:
+        if (source->stretch != NULL) {
+            kafka_source_fail(source, ERROR_FATAL, "%s/%d is not there any more: %s", partition->topic,
+                              (int)partition->id, rd_kafka_message_errstr(message));
+            break;
+        }
+        /* fall through */
     default:
         log_warn(source->client.part, "%s/%d: %s", partition->topic, (int)partition->id,
                  rd_kafka_message_errstr(message));

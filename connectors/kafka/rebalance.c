@@ -107,8 +107,7 @@ static bool find_starts(struct kafka_source *source, rd_kafka_topic_partition_li
     return err == RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
-/* Exactly once: the store knows better where a partition starts. NULL: it could not be asked, and the run ends, or a drain began, for which no partition is needed. */
-static struct offset_start *find_store_starts(struct kafka_source *source, rd_kafka_topic_partition_list_t *list)
+struct offset_start *kafka_find_store_starts(struct kafka_source *source, rd_kafka_topic_partition_list_t *list)
 {
     struct error error = {0};
     struct offset_start *starts = calloc((size_t)list->cnt + 1, sizeof *starts);
@@ -169,7 +168,7 @@ static void look_at_limits(struct kafka_source *source)
 static void assign(struct kafka_source *source, rd_kafka_topic_partition_list_t *list)
 {
     rd_kafka_t *rk = source->client.rk;
-    struct offset_start *starts = find_starts(source, list) ? find_store_starts(source, list) : NULL;
+    struct offset_start *starts = find_starts(source, list) ? kafka_find_store_starts(source, list) : NULL;
     if (starts != NULL)
         add_partitions(source, list, starts);
     free(starts);

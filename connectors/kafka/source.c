@@ -102,6 +102,10 @@ static void on_message(struct kafka_source *source, const rd_kafka_message_t *me
     case RD_KAFKA_RESP_ERR__PARTITION_EOF:
         break;
     case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED:
+        /* A group that nothing is committed to is none that a right is needed for. */
+        if (source->silent)
+            break;
+        /* fall through */
     case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
         kafka_client_set_state(&source->client, KAFKA_DENIED, "%s", words);
         log_error(source->client.part, "%s: give the user the right to read topics and group", words);
@@ -156,7 +160,7 @@ static void look_after_partitions(struct kafka_source *source)
 static void ask_an_end(struct kafka_source *source)
 {
     bool held = source->no_room_since != 0;
-    if (source->client.state != KAFKA_UP)
+    if (source->client.state != KAFKA_UP || source->stretch != NULL)
         return;
     for (unsigned i = 0; i < source->count; i++) {
         struct kafka_partition *partition = source->partitions[source->asking++ % source->count];
@@ -182,6 +186,8 @@ void kafka_source_tick(struct kafka_source *source)
     if (!intake_draining(source->intake))
         kafka_fetch_tick(source);
     kafka_client_probe(&source->client, PROBE_MS);
+    if (source->stretch != NULL)
+        kafka_stretch_tick(source);
     kafka_topics_look(source);
     if (source->client.changed)
         kafka_source_tell_state(source);
@@ -193,16 +199,25 @@ static bool pop_round(struct kafka_source *source)
 {
     unsigned count = source->count;
     bool popped = false;
+    if (source->pacing.on)
+        kafka_pacing_round(source);
     for (unsigned i = 0; i < count && !source->stopped; i++) {
         struct kafka_partition *partition = source->partitions[(source->turn + i) % count];
         if (!atomic_load_explicit(&partition->ready, memory_order_relaxed) || partition->ended)
             continue;
         if (!kafka_fetch_may(source))
             return popped;
-        popped = kafka_hand_pop(source, partition) || popped;
+        popped = (source->pacing.on ? kafka_pacing_pop(source, partition) : kafka_hand_pop(source, partition)) ||
+                 popped;
     }
     source->turn++;
     return popped;
+}
+
+static int64_t next_look(const struct kafka_source *source)
+{
+    int64_t tick = source->looked + KAFKA_TICK;
+    return source->pacing.on && source->pacing.until < tick ? source->pacing.until : tick;
 }
 
 static void consume(struct kafka_source *source)
@@ -216,7 +231,7 @@ static void consume(struct kafka_source *source)
         if (kafka_end_reached(source))
             intake_finish(source->intake);
         else if (!popped && !source->stopped)
-            kafka_source_wait(source, source->looked + KAFKA_TICK);
+            kafka_source_wait(source, next_look(source));
         if (context_status(source->context) != STATUS_OK)
             kafka_source_fail(source, ERROR_NONE, "cancelled");
     }
@@ -257,10 +272,11 @@ static enum status leave_commits(const struct kafka_source *source, rd_kafka_con
     return kafka_conf_set(conf, "enable.auto.commit", "false", error);
 }
 
-static enum status join_group(struct kafka_source *source, unsigned partitions, struct error *error)
+static enum status connect_to(struct kafka_source *source, unsigned partitions, struct error *error)
 {
     const struct kafka_source_config *config = source->config;
-    rd_kafka_conf_t *conf = kafka_source_conf(config, error);
+    rd_kafka_conf_t *conf = source->stretch != NULL ? kafka_stretch_conf(config, source->stretch->progress, error)
+                                                    : kafka_source_conf(config, error);
     if (conf == NULL)
         return STATUS_FAILED;
     if (kafka_fetch_limits(conf, &config->connection.properties, source->env.fetch_bytes, partitions, error) !=
@@ -281,6 +297,12 @@ static enum status join_group(struct kafka_source *source, unsigned partitions, 
     source->events = rd_kafka_queue_get_consumer(source->client.rk);
     source->replies = rd_kafka_queue_new(source->client.rk);
     rd_kafka_queue_cb_event_enable(source->events, on_event, source);
+    return STATUS_OK;
+}
+
+static enum status join_group(struct kafka_source *source, unsigned partitions, struct error *error)
+{
+    const struct kafka_source_config *config = source->config;
     log_info(source->client.part, "joining the group %s%s%s: %u partitions in its topics", config->group,
              config->instance != NULL ? " as " : "", config->instance != NULL ? config->instance : "", partitions);
     kafka_source_tell_state(source);
@@ -310,9 +332,13 @@ static enum status kafka_run(void *arg, struct intake *intake, struct context *c
     source->context = context;
     source->elsewhere = intake_commits_elsewhere(intake);
     intake_on_wake(intake, wake, source);
-    enum status status = kafka_topics_wait(source, &partitions, error);
+    enum status status = source->stretch == NULL ? kafka_topics_wait(source, &partitions, error) : STATUS_OK;
+    if (source->stretch != NULL)
+        partitions = source->stretch->count;
     if (status == STATUS_OK)
-        status = join_group(source, partitions, error);
+        status = connect_to(source, partitions, error);
+    if (status == STATUS_OK)
+        status = source->stretch != NULL ? kafka_stretch_begin(source, error) : join_group(source, partitions, error);
     if (status == STATUS_OK)
         status = run_to_the_end(source, error);
     else if (status == STATUS_CLOSED)
@@ -351,6 +377,8 @@ static enum status kafka_open(const void *config, const struct connector_env *en
         return error_set(error, ERROR_TRANSIENT, "out of memory");
     source->config = config;
     source->env = *env;
+    source->stretch = env->stretch;
+    source->env.exit_at_end = env->exit_at_end || env->stretch != NULL;
     source->client = (struct kafka_client){.part = env->name, .owner = source};
     CHECK_CALL(pthread_mutex_init(&source->member_mutex, NULL));
     source->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

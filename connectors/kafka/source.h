@@ -12,6 +12,8 @@
  *   commit.c     what may be committed -> stored, committed with a deadline
  *   corrupt.c    past a batch that can't be read
  *   member.c     who we are in the group, for a store that moves its offsets
+ *   stretch.c    instead of the group's share: a stretch (stretch.h), assigned by ourselves
+ *   pacing.c     at the pace of a stretch
  *
  * One thread runs it all, but for the two callbacks that wake it and for member.c. Each assigned partition's queue is split off the consumer's, so that a
  * partition can be left alone without stopping the others, and so that a pop gives records of one partition only.
@@ -29,6 +31,7 @@
 #include "connectors/kafka/connection.h"
 #include "processor/connector.h"
 #include "processor/intake.h"
+#include "processor/pace.h"
 
 enum kafka_start { KAFKA_START_EARLIEST, KAFKA_START_LATEST };
 enum kafka_protocol { KAFKA_PROTOCOL_CLASSIC, KAFKA_PROTOCOL_CONSUMER };
@@ -67,6 +70,7 @@ struct kafka_partition {
     bool paused;        /* by us, in librdkafka */
     bool sought;        /* what is still at hand from before a seek is void */
     bool ended;         /* exit_at_end: all up to `until` was taken */
+    bool done;          /* of a stretch: ended, and fetched no more */
     int64_t until;      /* exit_at_end: -1 not known */
     int64_t position;   /* the next offset; -1 not known yet */
     int64_t eof;        /* the end as an event told it last; -1 none */
@@ -79,6 +83,7 @@ struct kafka_partition {
         int32_t epoch;
     } epochs[KAFKA_EPOCHS]; /* the newest first */
     struct kafka_search search;
+    struct kafka_stash *stash; /* pacing.c: popped, and not due yet; NULL: the source is not paced by time */
 };
 
 /* What was popped and has not got into the intake yet: when there is no room half-way, it waits here, so that the source never does. */
@@ -88,6 +93,14 @@ struct kafka_hand {
     size_t bytes;                      /* of its keys, values and headers */
     size_t next, count;                /* of the messages */
     rd_kafka_message_t *messages[KAFKA_POP_MAX];
+};
+
+struct kafka_pacing {
+    bool on;
+    bool based;    /* pace knows the first record's timestamp */
+    int64_t began; /* when the run did */
+    int64_t until; /* when something is due next */
+    struct pace pace;
 };
 
 struct kafka_source {
@@ -121,6 +134,13 @@ struct kafka_source {
     bool stopped;       /* the run must end: by `failure`, or (class NONE) as the context ended */
     struct error failure;
     struct kafka_hand hand;
+    /* A stretch; NULL: as a member of the group. */
+    const struct stretch *stretch;
+    bool silent;  /* nothing is committed */
+    bool filters; /* it does not want every record */
+    int64_t left; /* so many records may still be taken */
+    int64_t most; /* `left` at the start */
+    struct kafka_pacing pacing;
 };
 
 /* config.c */
@@ -159,6 +179,8 @@ void kafka_fetch_tick(struct kafka_source *source);
 void kafka_fetch_pause_new(struct kafka_source *source, const rd_kafka_topic_partition_list_t *list);
 
 /* rebalance.c */
+/* Exactly once: the store knows better where a partition starts. NULL: it could not be asked, and the run ends, or a drain began, for which no partition is needed. */
+struct offset_start *kafka_find_store_starts(struct kafka_source *source, rd_kafka_topic_partition_list_t *list);
 void kafka_on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t err, rd_kafka_topic_partition_list_t *list, void *opaque);
 
 /* partition.c */
@@ -181,10 +203,34 @@ bool kafka_partition_seek(struct kafka_partition *partition, int64_t offset);
 /* hand.c */
 /* Pops one batch at most into the empty hand and from there into the intake. True: it popped something. */
 bool kafka_hand_pop(struct kafka_source *source, struct kafka_partition *partition);
+bool kafka_hand_pop_some(struct kafka_source *source, struct kafka_partition *partition, size_t most); /* messages */
 /* Goes on with what is in the hand. False: there is no room for the rest of it. */
 bool kafka_hand_empty(struct kafka_source *source);
+/* The first `count` of hand.messages are this partition's: on with them. */
+void kafka_hand_begin(struct kafka_source *source, struct kafka_partition *partition, size_t count);
 /* Forgets what is in the hand of this partition (NULL: of any): it was never issued. */
 void kafka_hand_drop(struct kafka_source *source, const struct kafka_partition *partition);
+
+/* pacing.c */
+/* As kafka_hand_pop, what is due. */
+bool kafka_pacing_pop(struct kafka_source *source, struct kafka_partition *partition);
+/* Before a round of pops: when is the next record due is to be found out. */
+void kafka_pacing_round(struct kafka_source *source);
+void kafka_stash_drop(struct kafka_partition *partition);
+
+/* stretch.c */
+/* Is the message one of the stretch? */
+bool kafka_stretch_wants(struct kafka_source *source, const rd_kafka_message_t *message);
+/* As far as its key and timestamp tell. */
+bool kafka_stretch_may_want(const struct kafka_source *source, const rd_kafka_message_t *message);
+/* One record more was taken. */
+void kafka_stretch_took(struct kafka_source *source);
+/* What is kept with the partition's offset; NULL: nothing. Any thread. */
+const char *kafka_stretch_seal(const struct kafka_source *source, const char *topic, int32_t partition);
+/* Finds where the parts begin, and assigns them. STATUS_OK; STATUS_CLOSED: a drain began; or the context's status, or FAILED. */
+enum status kafka_stretch_begin(struct kafka_source *source, struct error *error);
+void kafka_stretch_tick(struct kafka_source *source);
+void kafka_stretch_leave(struct kafka_source *source);
 
 /* commit.c */
 void kafka_on_commit(rd_kafka_t *rk, rd_kafka_resp_err_t err, rd_kafka_topic_partition_list_t *list, void *opaque);
@@ -192,6 +238,9 @@ void kafka_on_commit(rd_kafka_t *rk, rd_kafka_resp_err_t err, rd_kafka_topic_par
 void kafka_store_offsets(struct kafka_source *source);
 /* Commits what may be committed of the partitions in `list` (NULL: of all) and waits for the answer until `until`. */
 enum status kafka_commit(struct kafka_source *source, const rd_kafka_topic_partition_list_t *list, int64_t until);
+/* Commits these very offsets and waits for the answer until `until`. */
+enum status kafka_commit_list(struct kafka_source *source, const rd_kafka_topic_partition_list_t *offsets,
+                              int64_t until);
 /* Commits this very offset, also one behind what is committed already; does not wait. Not where the store commits. */
 void kafka_commit_back(struct kafka_partition *partition, int64_t offset);
 

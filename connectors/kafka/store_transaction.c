@@ -29,6 +29,7 @@
 
 #include "connectors/kafka/source.h"
 #include "connectors/kafka/store.h"
+#include "connectors/kafka/stretch.h"
 #include "processor/check.h"
 #include "processor/clock.h"
 #include "processor/log.h"
@@ -266,8 +267,14 @@ static enum status kafka_move(void *arg, const struct offset_move *moves, unsign
         return fail(store, error);
     }
     rd_kafka_topic_partition_list_t *offsets = rd_kafka_topic_partition_list_new((int)count);
-    for (unsigned i = 0; i < count; i++)
-        rd_kafka_topic_partition_list_add(offsets, moves[i].topic, moves[i].partition)->offset = moves[i].to;
+    for (unsigned i = 0; i < count; i++) {
+        rd_kafka_topic_partition_t *entry = rd_kafka_topic_partition_list_add(offsets, moves[i].topic,
+                                                                              moves[i].partition);
+        const char *seal = kafka_stretch_seal(*store->source, moves[i].topic, moves[i].partition);
+        entry->offset = moves[i].to;
+        if (seal != NULL)
+            kafka_seal_put(entry, seal);
+    }
     status = send_offsets(store, offsets, member, error);
     rd_kafka_topic_partition_list_destroy(offsets);
     rd_kafka_consumer_group_metadata_destroy(member);

@@ -1,0 +1,298 @@
+/*
+ * See stretch.h: the run of a source that reads a stretch. It is the live source's (batches, back-pressure, corrupt batches, drain), but that the partitions are assigned here, end
+ * at their part's end, and that offsets go to a group of its own, or nowhere.
+ *
+ * Where a part begins: at the offset that the store keeps, or that is committed in the group of its own, or at the part's `next`. It is asked for anew whenever the
+ * pipeline is built anew.
+ */
+#include "connectors/kafka/stretch.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "connectors/kafka/headers.h"
+#include "processor/log.h"
+#include "processor/offsets.h"
+
+#define ANSWER_PATIENCE CLOCK_SECOND
+
+/* -- which records -- */
+
+/* Without headers. */
+static struct record look(const rd_kafka_message_t *message)
+{
+    rd_kafka_timestamp_type_t type;
+    struct record record = {.offset = message->offset, .timestamp = rd_kafka_message_timestamp(message, &type)};
+    if (message->key != NULL)
+        record.key = bytes_of(message->key, (uint32_t)message->key_len);
+    if (message->payload != NULL)
+        record.value = bytes_of(message->payload, (uint32_t)message->len);
+    return record;
+}
+
+bool kafka_stretch_may_want(const struct kafka_source *source, const rd_kafka_message_t *message)
+{
+    const struct record record = look(message);
+    return stretch_may_take(source->stretch, &record);
+}
+
+bool kafka_stretch_wants(struct kafka_source *source, const rd_kafka_message_t *message)
+{
+    const struct stretch_filter *filter = &source->stretch->filter;
+    struct record record = look(message);
+    if (!stretch_may_take(source->stretch, &record))
+        return false;
+    if (filter->where == NULL && filter->also == NULL)
+        return true;
+    struct arena arena;
+    arena_init(&arena, NULL);
+    bool wants = false;
+    if (!kafka_headers_pack(message, &arena, &record.headers))
+        kafka_source_fail(source, ERROR_TRANSIENT, "out of memory");
+    else
+        wants = stretch_takes(source->stretch, &record);
+    arena_fini(&arena);
+    return wants;
+}
+
+void kafka_stretch_took(struct kafka_source *source)
+{
+    if (source->pacing.on)
+        pace_took(&source->pacing.pace, 1);
+    if (--source->left > 0)
+        return;
+    log_info(source->client.part, "%lld records are read, and no more are wanted", (long long)source->most);
+    for (unsigned i = 0; i < source->count; i++)
+        source->partitions[i]->ended = true;
+}
+
+const char *kafka_stretch_seal(const struct kafka_source *source, const char *topic, int32_t partition)
+{
+    const struct stretch_part *part = source->stretch != NULL && source->stretch->progress != NULL
+                                          ? stretch_part(source->stretch, topic, partition)
+                                          : NULL;
+    return part != NULL ? part->seal : NULL;
+}
+
+/* -- where it begins -- */
+
+static int64_t clamp(const struct stretch_part *part, int64_t offset)
+{
+    return offset < part->first ? part->first : offset > part->end ? part->end : offset;
+}
+
+static bool is_sealed(const struct stretch_part *part, const rd_kafka_topic_partition_t *entry)
+{
+    size_t size = strlen(part->seal);
+    return entry->metadata_size == size && memcmp(entry->metadata, part->seal, size) == 0;
+}
+
+/* What is committed for the part becomes the entry's offset; -1: it has to be written first. False: somebody else's progress is in the way. */
+static bool judge(struct kafka_source *source, const struct stretch_part *part, rd_kafka_topic_partition_t *entry)
+{
+    struct kafka_seal old;
+    if (entry->offset >= 0 && is_sealed(part, entry)) {
+        entry->offset = clamp(part, entry->offset);
+        return true;
+    }
+    bool over = entry->offset < 0 || (kafka_seal_read(entry, &old) && entry->offset >= old.end &&
+                                      part->first >= old.end && !source->stretch->resumed);
+    entry->offset = -1;
+    if (over)
+        return true;
+    kafka_source_fail(source, ERROR_FATAL,
+                      "%s/%d: something else was begun under the name \"%s\" meanwhile; choose another name",
+                      part->topic, (int)part->partition, source->stretch->progress);
+    return false;
+}
+
+/* True: a drain began, or the context ended. */
+static bool is_called_off(struct kafka_source *source)
+{
+    kafka_source_serve(source);
+    if (context_status(source->context) != STATUS_OK)
+        kafka_source_fail(source, ERROR_NONE, "cancelled");
+    return source->stopped || intake_draining(source->intake);
+}
+
+/* Asks until there is an answer; false: called off, or it will never be. */
+static bool ask_committed(struct kafka_source *source, rd_kafka_topic_partition_list_t *list)
+{
+    for (bool told = false; !is_called_off(source);) {
+        struct error error = {0};
+        struct context *context = context_new(source->context, clock_now() + ANSWER_PATIENCE);
+        if (context == NULL)
+            kafka_source_fail(source, ERROR_TRANSIENT, "out of memory");
+        if (context == NULL)
+            return false;
+        enum status status = kafka_stretch_committed(&source->client, context, list, &error);
+        context_free(context);
+        if (status == STATUS_OK)
+            return true;
+        if (error.class == ERROR_FATAL)
+            kafka_source_fail(source, error.class, "%s", error.text);
+        else if (!told)
+            log_warn(source->client.part, "%s: waiting for them", error.text);
+        told = true;
+        intake_state(source->intake, source->client.state == KAFKA_UP, -1, error.text);
+    }
+    return false;
+}
+
+/* With the seals, before the first record is read: so the bounds stand, whatever comes. */
+static bool write_first(struct kafka_source *source, rd_kafka_topic_partition_list_t *missing)
+{
+    while (missing->cnt > 0 && !is_called_off(source)) {
+        enum status status = kafka_commit_list(source, missing, clock_now() + 10 * ANSWER_PATIENCE);
+        if (status == STATUS_OK)
+            return true;
+        for (int i = 0; i < missing->cnt; i++) {
+            if (missing->elems[i].err == RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED)
+                kafka_source_fail(source, ERROR_FATAL, "expected the right to commit to %s: %s", source->stretch->kept,
+                                  rd_kafka_err2str(missing->elems[i].err));
+        }
+        (void)context_sleep(source->context, ANSWER_PATIENCE / 5);
+    }
+    return missing->cnt == 0;
+}
+
+/* The list has all parts, in their order. */
+static bool find_progress(struct kafka_source *source, rd_kafka_topic_partition_list_t *list)
+{
+    const struct stretch *stretch = source->stretch;
+    rd_kafka_topic_partition_list_t *missing = rd_kafka_topic_partition_list_new(list->cnt);
+    bool good = ask_committed(source, list);
+    for (int i = 0; i < list->cnt && good; i++) {
+        const struct stretch_part *part = &stretch->parts[i];
+        rd_kafka_topic_partition_t *entry = &list->elems[i];
+        good = judge(source, part, entry);
+        if (!good || entry->offset >= 0)
+            continue;
+        entry->offset = part->next;
+        rd_kafka_topic_partition_t *first = rd_kafka_topic_partition_list_add(missing, part->topic, part->partition);
+        first->offset = part->next;
+        kafka_seal_put(first, part->seal);
+    }
+    good = good && write_first(source, missing);
+    rd_kafka_topic_partition_list_destroy(missing);
+    return good;
+}
+
+/* Nothing is kept but in this process. */
+static void remember(struct kafka_source *source, rd_kafka_topic_partition_list_t *list)
+{
+    for (int i = 0; i < list->cnt; i++) {
+        const struct stretch_part *part = &source->stretch->parts[i];
+        int64_t known = offsets_get(source->env.offsets, part->topic, part->partition);
+        list->elems[i].offset = known > part->next ? clamp(part, known) : part->next;
+    }
+}
+
+/* -- the assignment -- */
+
+static bool add_partition(struct kafka_source *source, const struct stretch_part *part, int64_t next, int64_t stored)
+{
+    struct kafka_partition *partition = kafka_partition_new(source, part->topic, part->partition, next);
+    if (partition == NULL) {
+        kafka_source_fail(source, ERROR_TRANSIENT, "out of memory");
+        return false;
+    }
+    partition->until = part->end;
+    intake_set_stored(partition->intake, stored);
+    return true;
+}
+
+static void assign(struct kafka_source *source, const rd_kafka_topic_partition_list_t *list,
+                   const struct offset_start *starts)
+{
+    rd_kafka_topic_partition_list_t *left = rd_kafka_topic_partition_list_new(list->cnt);
+    for (int i = 0; i < list->cnt && !source->stopped; i++) {
+        const struct stretch_part *part = &source->stretch->parts[i];
+        int64_t next = clamp(part, list->elems[i].offset);
+        offsets_set(source->env.offsets, part->topic, part->partition, next);
+        if (next < part->end && add_partition(source, part, next, starts[i].offset))
+            rd_kafka_topic_partition_list_add(left, part->topic, part->partition)->offset = next;
+    }
+    rd_kafka_resp_err_t err = left->cnt > 0 ? rd_kafka_assign(source->client.rk, left) : RD_KAFKA_RESP_ERR_NO_ERROR;
+    if (err != RD_KAFKA_RESP_ERR_NO_ERROR)
+        kafka_source_fail(source, ERROR_TRANSIENT, "could not assign the partitions: %s", rd_kafka_err2str(err));
+    log_info(source->client.part, "reading a stretch of %d partitions, of which %d are not finished%s%s", list->cnt,
+             left->cnt, source->silent ? "" : "; its progress is kept in ",
+             source->silent ? "" : source->stretch->kept);
+    rd_kafka_topic_partition_list_destroy(left);
+}
+
+static void prepare(struct kafka_source *source)
+{
+    const struct stretch *stretch = source->stretch;
+    const struct stretch_filter *filter = &stretch->filter;
+    int64_t taken = offsets_get_taken(source->env.offsets);
+    source->filters = filter->from_time != INT64_MIN || filter->to_time != INT64_MAX || filter->key.data != NULL ||
+                      filter->where != NULL || filter->also != NULL;
+    source->most = stretch->max_records > 0 ? stretch->max_records - taken : INT64_MAX;
+    source->left = source->most;
+    source->pacing = (struct kafka_pacing){
+        .on = stretch->rate > 0 || stretch->speed > 0, .began = clock_now(), .based = stretch->speed <= 0};
+    pace_init(&source->pacing.pace, stretch->rate, stretch->speed, -1);
+}
+
+enum status kafka_stretch_begin(struct kafka_source *source, struct error *error)
+{
+    const struct stretch *stretch = source->stretch;
+    source->silent = stretch->progress == NULL;
+    if (source->silent && source->elsewhere)
+        return error_set(error, ERROR_FATAL,
+                         "expected a name for the progress, as the store moves it in its transactions");
+    prepare(source);
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)stretch->count);
+    for (unsigned i = 0; i < stretch->count; i++)
+        rd_kafka_topic_partition_list_add(list, stretch->parts[i].topic, stretch->parts[i].partition);
+    bool good = true;
+    if (source->silent)
+        remember(source, list);
+    else
+        good = find_progress(source, list);
+    struct offset_start *starts = good ? kafka_find_store_starts(source, list) : NULL;
+    if (starts != NULL)
+        assign(source, list, starts);
+    free(starts);
+    rd_kafka_topic_partition_list_destroy(list);
+    source->assigned = true;
+    kafka_source_tell_state(source);
+    if (source->left <= 0)
+        intake_finish(source->intake);
+    return STATUS_OK;
+}
+
+/* -- in the run, and after it -- */
+
+/* What comes behind the end is not fetched for nothing. */
+void kafka_stretch_tick(struct kafka_source *source)
+{
+    rd_kafka_topic_partition_list_t *list = NULL;
+    for (unsigned i = 0; i < source->count; i++) {
+        struct kafka_partition *partition = source->partitions[i];
+        if (!partition->ended || partition->done)
+            continue;
+        partition->done = true;
+        kafka_stash_drop(partition);
+        if (list == NULL)
+            list = rd_kafka_topic_partition_list_new((int)(source->count - i));
+        rd_kafka_topic_partition_list_add(list, partition->topic, partition->id);
+    }
+    if (list == NULL)
+        return;
+    (void)rd_kafka_pause_partitions(source->client.rk, list);
+    rd_kafka_topic_partition_list_destroy(list);
+}
+
+/* Those without a verdict come again when the pipeline is built anew, and count then. */
+void kafka_stretch_leave(struct kafka_source *source)
+{
+    int64_t taken = source->most - source->left;
+    for (unsigned i = 0; i < source->count; i++) {
+        if (source->partitions[i]->intake != NULL)
+            taken -= (int64_t)intake_in_flight(source->partitions[i]->intake);
+    }
+    offsets_add_taken(source->env.offsets, taken > 0 ? taken : 0);
+}
