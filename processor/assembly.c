@@ -5,6 +5,7 @@
 #include "processor/budget.h"
 #include "processor/check.h"
 #include "processor/metrics.h"
+#include "processor/tap.h"
 
 /* Idle batches are kept for the next use, and paid for: at most so many, and a quarter of the budget. */
 enum { BATCHES_KEPT = 32, BATCH_MEMORY = ARENA_MAX_CHUNK + BATCH_RECORDS * (int)sizeof(struct record) };
@@ -160,6 +161,7 @@ static enum status build_transform(struct pipeline *pipeline, unsigned at, struc
         .output = {.queues = &pipeline->queues[at + 1], .count = last ? config->store_count : 1},
         .dead_letter = pipeline->dead_letter,
         .brake = &pipeline->brake,
+        .tap = taps_point(pipeline->shared->taps, stage->name, TAP_STAGE),
         .metrics = pipeline->shared->metrics,
     };
     return transform_new(&transform, &pipeline->transforms[at], error);
@@ -207,6 +209,7 @@ static enum status build_storing(struct pipeline *pipeline, unsigned at, struct 
         .ledger = pipeline->ledger,
         .dead_letter = pipeline->dead_letter,
         .brake = &pipeline->brake,
+        .tap = taps_point(pipeline->shared->taps, store->name, TAP_STORE),
         .health = pipeline->shared->health,
         .metrics = pipeline->shared->metrics,
     };
@@ -259,6 +262,7 @@ static enum status build_intake(struct pipeline *pipeline, struct error *error)
         .budget = pipeline->budget,
         .ledger = pipeline->ledger,
         .brake = &pipeline->brake,
+        .tap = taps_point(pipeline->shared->taps, "intake", TAP_INTAKE),
         .context = group_context(pipeline->group),
         .health = pipeline->shared->health,
         .metrics = pipeline->shared->metrics,

@@ -13,6 +13,7 @@
 #include "processor/metrics.h"
 #include "processor/offsets.h"
 #include "processor/queue.h"
+#include "processor/tap.h"
 
 /* Room for one more batch: what a full one of ordinary records comes to. */
 enum { BATCH_ROOM = BATCH_BYTES + BATCH_RECORDS * (int)sizeof(struct record) };
@@ -303,6 +304,7 @@ enum status intake_push(struct intake_partition *partition, struct batch *batch,
     int64_t records = batch->count, bytes = count_bytes(batch);
     int64_t next = batch->records[batch->count - 1].offset + 1;
     note_start(partition, batch->records[0].offset);
+    tap_look(intake->config.tap, batch, TAP_ALL);
     enum status status = ledger_issue(partition->ledger, batch);
     if (status == STATUS_OK)
         status = queue_push(intake->config.output, batch, context);

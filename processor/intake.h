@@ -29,6 +29,7 @@ struct error;
 struct offset_start; /* connector.h */
 struct offsets;
 struct queue;
+struct tap_point;
 
 /* -- pipeline -- */
 
@@ -38,6 +39,7 @@ struct intake_config {
     struct budget *budget;
     struct ledger *ledger;
     struct brake *brake;
+    struct tap_point *tap; /* where records can be looked at as they enter; NULL: nowhere */
     struct context *context; /* the group's: the hard stop */
     struct health *health;
     struct metrics *metrics;

@@ -27,6 +27,7 @@ struct health;
 struct metrics;
 struct offsets;
 struct stretch;
+struct taps;
 
 struct pipeline_stage {
     const char *name;
@@ -79,6 +80,7 @@ struct pipeline_shared {
     struct health *health;
     struct offsets *offsets;
     struct context *soft; /* cancelled: drain */
+    struct taps *taps;    /* NULL: nobody can look at records */
 };
 
 /*

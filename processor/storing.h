@@ -17,6 +17,7 @@ struct health;
 struct ledger;
 struct metrics;
 struct queue;
+struct tap_point;
 
 struct storing_config {
     const char *name;
@@ -33,6 +34,7 @@ struct storing_config {
     struct ledger *ledger; /* exactly_once: of the batches' tickets */
     struct dead_letter *dead_letter;
     struct brake *brake;
+    struct tap_point *tap; /* where its records can be looked at, stored or refused; NULL: nowhere */
     struct health *health;
     struct metrics *metrics;
 };

@@ -5,12 +5,14 @@
 #include "processor/ledger.h"
 #include "processor/metrics.h"
 #include "processor/storing_state.h"
+#include "processor/tap.h"
 
 /* -- settling -- */
 
 static void settle(struct worker *worker, struct batch *batch)
 {
     uint64_t stored = 0;
+    tap_look(worker->storing->config.tap, batch, TAP_FORWARD);
     for (uint32_t i = 0; i < batch->count;) {
         if (batch->records[i].answer != STAGE_FORWARD) {
             i++;

@@ -9,6 +9,7 @@
 #include "processor/metrics.h"
 #include "processor/queue.h"
 #include "processor/storing_state.h"
+#include "processor/tap.h"
 
 /* -- failures -- */
 
@@ -132,6 +133,7 @@ static enum status settle_rejects(struct worker *worker, struct batch *batch, st
 {
     if (worker->storing->config.exactly_once && !ledger_admits(batch))
         give_up_rejected(batch);
+    tap_look(worker->storing->config.tap, batch, TAP_STOPPED);
     enum status status = rejects_settle(&worker->rejects, batch, worker->context, error);
     if (status == STATUS_FAILED && error->class == ERROR_FATAL) {
         halt_at(worker, batch, error);

@@ -12,6 +12,7 @@
 #include "processor/queue.h"
 #include "processor/rejects.h"
 #include "processor/sequencer.h"
+#include "processor/tap.h"
 
 struct transform {
     struct transform_config config;
@@ -230,6 +231,7 @@ static enum status work_part(struct worker *worker, struct batch *batch, uint64_
         return STATUS_OK;
     }
     if (status == STATUS_OK) {
+        tap_look(transform->config.tap, batch, TAP_ALL);
         status = rejects_settle(&transform->rejects, batch, worker->context, error);
         if (status == STATUS_FAILED && error->class == ERROR_FATAL) {
             batch = halt_at(worker, batch, error);

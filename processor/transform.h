@@ -17,6 +17,7 @@ struct transform;
 struct brake;
 struct metrics;
 struct queue;
+struct tap_point;
 
 enum { TRANSFORM_MAX_STEPS = 32 };
 
@@ -40,6 +41,7 @@ struct transform_config {
     struct outlet output;
     struct dead_letter *dead_letter; /* NULL: none */
     struct brake *brake;
+    struct tap_point *tap; /* where its records can be looked at as they leave; NULL: nowhere */
     struct metrics *metrics;
 };
 
