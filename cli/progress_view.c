@@ -11,25 +11,11 @@
 
 /* -- out of the metrics -- */
 
-/* The value of `name="..."` among the labels, as it is (an escaped name is shown escaped). */
-static bool label_of(const struct metric *metric, const char *name, char *text, size_t size)
-{
-    size_t length = strlen(name);
-    const char *at = metric->labels;
-    while ((at = strstr(at, name)) != NULL && strncmp(at + length, "=\"", 2) != 0)
-        at += length;
-    if (at == NULL)
-        return false;
-    at += length + 2;
-    snprintf(text, size, "%.*s", (int)strcspn(at, "\""), at);
-    return true;
-}
-
 /* Queues come in the order in which they were made: from front to back, and all of them before the pools of workers behind them. */
 static struct view_queue *queue_of(struct view *view, const struct metric *metric, const char *label, bool make)
 {
     char name[sizeof view->queues[0].name];
-    if (!label_of(metric, label, name, sizeof name))
+    if (!metric_label(metric, label, name, sizeof name))
         return NULL;
     for (unsigned i = 0; i < view->queue_count; i++) {
         if (strcmp(view->queues[i].name, name) == 0)
@@ -69,7 +55,7 @@ static bool read_queue(struct view *view, const struct metric *metric)
 static void read_verdict(struct view *view, const struct metric *metric)
 {
     char verdict[32];
-    if (!label_of(metric, "verdict", verdict, sizeof verdict))
+    if (!metric_label(metric, "verdict", verdict, sizeof verdict))
         return;
     if (strcmp(verdict, "stored") == 0)
         view->stored = metric_get(metric);

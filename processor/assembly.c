@@ -1,5 +1,6 @@
 #include "processor/assembly.h"
 
+#include <limits.h>
 #include <stdlib.h>
 
 #include "processor/budget.h"
@@ -85,12 +86,13 @@ static enum status build_core(struct pipeline *pipeline, struct context *context
     pipeline->ledger = ledger_new(config->store_count, pipeline->budget);
     pipeline->group = group_new(context);
     pipeline->queues = calloc(assembly_queues(pipeline), sizeof(struct queue *));
+    pipeline->metrics.blocking = calloc(assembly_queues(pipeline), sizeof(struct metric *));
     pipeline->transforms = calloc(pipeline->stage_count + 1, sizeof(struct transform *));
     pipeline->storings = calloc(config->store_count, sizeof(struct storing *));
     pipeline->store_envs = calloc(config->store_count, sizeof *pipeline->store_envs);
     if (pipeline->batches == NULL || pipeline->ledger == NULL || pipeline->group == NULL || pipeline->queues == NULL ||
-        pipeline->transforms == NULL || pipeline->storings == NULL || pipeline->store_envs == NULL ||
-        brake_init(&pipeline->brake, pipeline->shared->soft) != STATUS_OK)
+        pipeline->metrics.blocking == NULL || pipeline->transforms == NULL || pipeline->storings == NULL ||
+        pipeline->store_envs == NULL || brake_init(&pipeline->brake, pipeline->shared->soft) != STATUS_OK)
         return no_memory(error);
     if (config->exactly_once)
         ledger_keep_in_store(pipeline->ledger);
@@ -109,7 +111,12 @@ static enum status build_queue(struct pipeline *pipeline, unsigned at, const cha
                  : share > QUEUE_BYTES_LEAST ? share
                                              : QUEUE_BYTES_LEAST,
     };
+    char labels[160] = "";
+    metrics_label(labels, sizeof labels, "stage", name);
     pipeline->queues[at] = queue_new(&config, pipeline->shared->metrics);
+    pipeline->metrics.blocking[at] = metrics_get(
+        pipeline->shared->metrics, METRIC_GAUGE, "weir_stage_blocking",
+        "1 while the stage holds the others up: its queue is the last that is over half full.", labels);
     return pipeline->queues[at] != NULL ? STATUS_OK : no_memory(error);
 }
 
@@ -297,6 +304,14 @@ enum status assembly_init(struct pipeline *pipeline, struct context *context, st
     return status;
 }
 
+void assembly_publish_blocking(struct pipeline *pipeline, unsigned blocking)
+{
+    for (unsigned i = 0; i < assembly_queues(pipeline); i++) {
+        if (pipeline->metrics.blocking[i] != NULL)
+            metric_set(pipeline->metrics.blocking[i], i == blocking);
+    }
+}
+
 void assembly_publish(struct pipeline *pipeline)
 {
     struct ledger_counts now;
@@ -328,6 +343,9 @@ void assembly_fini(struct pipeline *pipeline, struct ledger_counts *ret_counts)
         assembly_publish(pipeline);
         *ret_counts = pipeline->published;
     }
+    if (pipeline->metrics.blocking != NULL)
+        assembly_publish_blocking(pipeline, UINT_MAX);
+    free(pipeline->metrics.blocking);
     for (unsigned i = 0; pipeline->queues != NULL && i < assembly_queues(pipeline); i++)
         queue_free(pipeline->queues[i]);
     batch_pool_free(pipeline->batches);

@@ -18,6 +18,7 @@
 struct pipeline_metrics {
     struct metric *verdicts[VERDICT_DEAD_LETTERED + 1];
     struct metric *abandoned, *in_flight, *budget_used, *budget_size;
+    struct metric **blocking; /* one a queue: does what is behind it hold the others up? */
 };
 
 struct pipeline {
@@ -52,6 +53,8 @@ enum status assembly_init(struct pipeline *pipeline, struct context *context, st
 void assembly_fini(struct pipeline *pipeline, struct ledger_counts *ret_counts);
 /* One before each stage, then one before each store. */
 unsigned assembly_queues(const struct pipeline *pipeline);
+/* Says which queue (its number; UINT_MAX: none) is in front of what holds the others up. */
+void assembly_publish_blocking(struct pipeline *pipeline, unsigned blocking);
 /* Brings the metrics of verdicts and memory up to date. */
 void assembly_publish(struct pipeline *pipeline);
 

@@ -39,7 +39,7 @@ struct intake_config {
     struct budget *budget;
     struct ledger *ledger;
     struct brake *brake;
-    struct tap_point *tap; /* where records can be looked at as they enter; NULL: nowhere */
+    struct tap_point *tap;   /* where records can be looked at as they enter; NULL: nowhere */
     struct context *context; /* the group's: the hard stop */
     struct health *health;
     struct metrics *metrics;

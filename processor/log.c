@@ -45,6 +45,63 @@ static struct {
     char line[LINE_MAX_SIZE];        /* mutex */
 } state = {.mutex = PTHREAD_MUTEX_INITIALIZER, .level = LOG_INFO};
 
+/* -- what is remembered -- */
+
+static struct {
+    pthread_mutex_t mutex;
+    unsigned count;                       /* mutex */
+    const char *formats[LOG_RECENT];      /* mutex: of the entries */
+    struct log_entry entries[LOG_RECENT]; /* mutex: newest first */
+} recent = {.mutex = PTHREAD_MUTEX_INITIALIZER};
+
+/* Where the place's entry is; else that of a new one, in the stead of the oldest when there are as many as there can be. */
+static unsigned find_entry_locked(const char *format, const char *part)
+{
+    for (unsigned i = 0; i < recent.count; i++) {
+        if (recent.formats[i] == format &&
+            strncmp(recent.entries[i].part, part, sizeof recent.entries[i].part - 1) == 0)
+            return i;
+    }
+    if (recent.count < LOG_RECENT)
+        recent.count++;
+    recent.entries[recent.count - 1].count = 0;
+    return recent.count - 1;
+}
+
+static void remember(enum log_level level, const char *part, const char *format, const char *text)
+{
+    CHECK_CALL(pthread_mutex_lock(&recent.mutex));
+    unsigned at = find_entry_locked(format, part), count = recent.entries[at].count + 1;
+    memmove(recent.entries + 1, recent.entries, at * sizeof recent.entries[0]);
+    memmove(recent.formats + 1, recent.formats, at * sizeof recent.formats[0]);
+    struct log_entry *entry = &recent.entries[0];
+    recent.formats[0] = format;
+    *entry = (struct log_entry){.level = level, .wall_ms = clock_wall_ms(), .count = count};
+    snprintf(entry->part, sizeof entry->part, "%s", part);
+    snprintf(entry->text, sizeof entry->text, "%s", text);
+    CHECK_CALL(pthread_mutex_unlock(&recent.mutex));
+}
+
+unsigned log_recent(struct log_entry entries[LOG_RECENT])
+{
+    CHECK_CALL(pthread_mutex_lock(&recent.mutex));
+    unsigned count = recent.count;
+    memcpy(entries, recent.entries, count * sizeof *entries);
+    CHECK_CALL(pthread_mutex_unlock(&recent.mutex));
+    return count;
+}
+
+void log_remember(const char *part, const char *format, ...)
+{
+    char text[sizeof recent.entries[0].text];
+    va_list args;
+    va_start(args, format);
+    if (vsnprintf(text, sizeof text, format, args) < 0)
+        snprintf(text, sizeof text, "(%s)", format);
+    va_end(args);
+    remember(LOG_WARN, part, format, text);
+}
+
 /* -- one line -- */
 
 static char *put(char *out, const char *text)
@@ -236,6 +293,8 @@ void log_write(enum log_level level, const char *part, const char *format, ...)
         if (vsnprintf(text, sizeof text, format, args) < 0)
             snprintf(text, sizeof text, "(%s)", format);
         va_end(args);
+        if (level <= LOG_WARN)
+            remember(level, part, format, text);
         bool first;
         struct place *place = find_place_locked(format, part, now, &first);
         if (level != LOG_DEBUG && !first && now - place->said_at < QUIET) {

@@ -10,6 +10,7 @@
 #define WEIR_PROCESSOR_LOG_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "processor/status.h"
 
@@ -22,6 +23,18 @@ void log_tick(void);
 void log_flush(void);
 /* Called before and after each line is written: a progress line on the terminal gets out of the way. Under the log's own lock, so they must not log. */
 void log_on_line(void (*before)(void), void (*after)(void));
+
+/* The latest warnings and errors, for who looks at the running process: lines of one place are one entry, of the newest. Newest first; returns how many. */
+enum { LOG_RECENT = 16 };
+struct log_entry {
+    enum log_level level;
+    int64_t wall_ms; /* of the newest */
+    unsigned count;
+    char part[64], text[256];
+};
+unsigned log_recent(struct log_entry entries[LOG_RECENT]);
+/* Remembered as a warning there, and not written: what may come for each of very many records. Never waits for stderr. */
+void log_remember(const char *part, const char *format, ...) PRINTF_LIKE(2, 3);
 
 #define log_error(part, ...) log_write(LOG_ERROR, part, __VA_ARGS__)
 #define log_warn(part, ...) log_write(LOG_WARN, part, __VA_ARGS__)

@@ -5,6 +5,7 @@
 #include "processor/metrics.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -177,6 +178,19 @@ void metrics_label(char *text, size_t size, const char *name, const char *value)
     }
     *out++ = '"';
     *out = '\0';
+}
+
+bool metric_label(const struct metric *metric, const char *name, char *text, size_t size)
+{
+    size_t length = strlen(name);
+    const char *at = metric->labels;
+    while ((at = strstr(at, name)) != NULL && strncmp(at + length, "=\"", 2) != 0)
+        at += length;
+    if (at == NULL)
+        return false;
+    at += length + 2;
+    snprintf(text, size, "%.*s", (int)strcspn(at, "\""), at);
+    return true;
 }
 
 void metric_hide(struct metric *metric)

@@ -53,6 +53,8 @@ static inline int64_t metric_get(const struct metric *metric)
 {
     return atomic_load_explicit(&metric->value, memory_order_relaxed);
 }
+/* The value of that label as it stands there, escapes and all, cut at size. False: it has no such label. */
+bool metric_label(const struct metric *metric, const char *name, char *text, size_t size);
 void metric_hide(struct metric *metric);
 /* count observations of ns each. */
 void metric_observe(struct metric *metric, int64_t ns, uint64_t count);

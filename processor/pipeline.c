@@ -4,6 +4,8 @@
  */
 #include "processor/pipeline.h"
 
+#include <limits.h>
+
 #include "processor/assembly.h"
 #include "processor/check.h"
 #include "processor/clock.h"
@@ -46,14 +48,14 @@ static bool is_over_half(struct queue *queue)
     return stats.records > capacity->records / 2 || stats.bytes > capacity->bytes / 2;
 }
 
-/* The last full queue is in front of what holds the others up; NULL: none is. */
-static const char *find_blocking(struct pipeline *pipeline)
+/* The last full queue is in front of what holds the others up; UINT_MAX: none is. */
+static unsigned find_blocking(struct pipeline *pipeline)
 {
     for (unsigned i = assembly_queues(pipeline); i > 0; i--) {
         if (is_over_half(pipeline->queues[i - 1]))
-            return queue_get_config(pipeline->queues[i - 1])->name;
+            return i - 1;
     }
-    return NULL;
+    return UINT_MAX;
 }
 
 static void tick(struct pipeline *pipeline)
@@ -65,7 +67,9 @@ static void tick(struct pipeline *pipeline)
     }
     for (unsigned i = 0; i < pipeline->stage_count; i++)
         transform_tick(pipeline->transforms[i], latency);
-    intake_tick(pipeline->intake, find_blocking(pipeline));
+    unsigned blocking = find_blocking(pipeline);
+    assembly_publish_blocking(pipeline, blocking);
+    intake_tick(pipeline->intake, blocking != UINT_MAX ? queue_get_config(pipeline->queues[blocking])->name : NULL);
     assembly_publish(pipeline);
     health_beat(pipeline->shared->health);
 }

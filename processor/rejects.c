@@ -4,6 +4,7 @@
 
 #include "processor/check.h"
 #include "processor/ledger.h"
+#include "processor/log.h"
 #include "processor/metrics.h"
 
 static struct metric *answers(struct metrics *metrics, const char *stage, const char *answer)
@@ -88,15 +89,27 @@ static enum status settle_one(struct rejects *rejects, struct batch *batch, stru
     return STATUS_OK;
 }
 
+/* One a batch is enough for who looks at what goes wrong: the last. */
+static void remember(const struct rejects *rejects, const struct batch *batch, const struct record *record)
+{
+    if (record != NULL)
+        log_remember(rejects->stage, "record %s/%d@%lld rejected: %s: %s", batch->topic, (int)batch->partition,
+                     (long long)record->offset, record->failure->class, record->failure->message);
+}
+
 enum status rejects_settle(struct rejects *rejects, struct batch *batch, struct context *context, struct error *error)
 {
+    const struct record *rejected = NULL;
     for (uint32_t i = 0; i < batch->count; i++) {
         struct record *record = &batch->records[i];
         if (record->answer == STAGE_FORWARD || record->answer == STAGE_SETTLED)
             continue;
+        if (record->answer == STAGE_REJECT)
+            rejected = record;
         enum status status = settle_one(rejects, batch, record, context, error);
         if (status != STATUS_OK)
             return status;
     }
+    remember(rejects, batch, rejected);
     return STATUS_OK;
 }

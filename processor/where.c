@@ -296,6 +296,15 @@ void where_free(struct where *where)
     free(where);
 }
 
+bool where_has_paths(const struct where *where)
+{
+    for (unsigned i = 0; i < where->count; i++) {
+        if (where->terms[i].field == FIELD_PATH)
+            return true;
+    }
+    return false;
+}
+
 /* -- records -- */
 
 static bool bytes_match(const struct term *term, struct bytes bytes)

@@ -27,6 +27,7 @@ enum { WHERE_ALLOW_PATHS = 1 };
 enum status where_parse(const char *text, unsigned flags, struct where **ret, unsigned *ret_at,
                         const char **ret_why) WARN_UNUSED;
 void where_free(struct where *where); /* NULL is fine */
+bool where_has_paths(const struct where *where);
 
 /* arena: for what has to be built on the way; nothing of it is needed afterwards. Looks at the record as it is now, changes of stages included. When the
  * system has no memory the process ends, as with condition_holds. */

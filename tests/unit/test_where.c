@@ -195,6 +195,10 @@ static void paths_are_refused_where_there_are_no_documents(void **state)
     unsigned at;
     const char *why;
     assert_int_equal(where_parse("key=1 && header.a=2", 0, &where, &at, &why), STATUS_OK);
+    assert_false(where_has_paths(where));
+    where_free(where);
+    assert_int_equal(where_parse("key=1 && .a=2", WHERE_ALLOW_PATHS, &where, &at, &why), STATUS_OK);
+    assert_true(where_has_paths(where));
     where_free(where);
 }
 
