@@ -10,135 +10,25 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <limits.h>
-#include <microhttpd.h>
 #include <netinet/in.h>
 #include <poll.h>
-#include <pthread.h>
-#include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "admin/prometheus.h"
+#include "admin/state.h"
 #include "processor/check.h"
-#include "processor/health.h"
-#include "processor/metrics.h"
 
-enum { KEEP = 48, LIMIT = 64, BACKLOG = 64, MEMORY_PER_CONNECTION = 16 * 1024, WHY_MAX = 4096 };
-
-struct connection {
-    int fd;
-    int64_t accepted;
-    bool cut;
-    struct connection *older, *newer;
-};
-
-struct admin {
-    struct admin_config config;
-    uint16_t port;
-    struct MHD_Daemon *daemon;
-    pthread_t thread;
-    bool running;
-    int wake_fd;
-    _Atomic bool stopping;
-    /* The thread's own: by age. */
-    struct connection *oldest, *newest;
-    unsigned live; /* not cut */
-};
-
-/* -- answers -- */
-
-static enum MHD_Result answer(struct MHD_Connection *connection, unsigned code, const char *type, char *body,
-                              size_t size, enum MHD_ResponseMemoryMode mode)
-{
-    struct MHD_Response *response = MHD_create_response_from_buffer(size, body, mode);
-    if (response == NULL) {
-        if (mode == MHD_RESPMEM_MUST_FREE)
-            free(body);
-        return MHD_NO;
-    }
-    MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type);
-    MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
-    MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
-    if (code == MHD_HTTP_METHOD_NOT_ALLOWED)
-        MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
-    enum MHD_Result result = MHD_queue_response(connection, code, response);
-    MHD_destroy_response(response);
-    return result;
-}
-
-static enum MHD_Result answer_text(struct MHD_Connection *connection, unsigned code, const char *text)
-{
-    return answer(connection, code, "text/plain; charset=utf-8", (char *)text, strlen(text), MHD_RESPMEM_MUST_COPY);
-}
-
-static enum MHD_Result get_healthz(const struct admin *admin, struct MHD_Connection *connection)
-{
-    int64_t silence = health_silence(admin->config.health);
-    if (silence <= admin->config.max_silence)
-        return answer_text(connection, MHD_HTTP_OK, "ok\n");
-    char text[80];
-    snprintf(text, sizeof text, "no heartbeat for %lld s\n", (long long)(silence / CLOCK_SECOND));
-    return answer_text(connection, MHD_HTTP_SERVICE_UNAVAILABLE, text);
-}
-
-static enum MHD_Result get_readyz(const struct admin *admin, struct MHD_Connection *connection)
-{
-    char why[WHY_MAX];
-    if (health_ready(admin->config.health, why, sizeof why))
-        return answer_text(connection, MHD_HTTP_OK, "ready\n");
-    return answer_text(connection, MHD_HTTP_SERVICE_UNAVAILABLE, why);
-}
-
-static enum MHD_Result get_metrics(const struct admin *admin, struct MHD_Connection *connection)
-{
-    size_t size = 0;
-    struct metric *ready = metrics_get(admin->config.metrics, METRIC_GAUGE, "weir_ready", "1 when /readyz answers 200.",
-                                       NULL);
-    metric_set(ready, health_ready(admin->config.health, NULL, 0));
-    char *text = prometheus_render(admin->config.metrics, &size);
-    if (text == NULL)
-        return answer_text(connection, MHD_HTTP_INTERNAL_SERVER_ERROR, "out of memory\n");
-    return answer(connection, MHD_HTTP_OK, PROMETHEUS_CONTENT_TYPE, text, size, MHD_RESPMEM_MUST_FREE);
-}
-
-static enum MHD_Result get_version(const struct admin *admin, struct MHD_Connection *connection)
-{
-    const char *text = admin->config.version_json;
-    return answer(connection, MHD_HTTP_OK, "application/json", (char *)text, strlen(text), MHD_RESPMEM_PERSISTENT);
-}
-
-static const struct page {
-    const char *path;
-    enum MHD_Result (*get)(const struct admin *admin, struct MHD_Connection *connection);
-} PAGES[] = {
-    {"/healthz", get_healthz},
-    {"/readyz", get_readyz},
-    {"/metrics", get_metrics},
-    {"/version", get_version},
-};
-
-static enum MHD_Result handle(void *arg, struct MHD_Connection *connection, const char *url, const char *method,
-                              const char *version, const char *upload, size_t *upload_size, void **state)
-{
-    const struct admin *admin = arg;
-    (void)version, (void)upload, (void)upload_size, (void)state;
-    if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0)
-        return answer_text(connection, MHD_HTTP_METHOD_NOT_ALLOWED, "only GET and HEAD\n");
-    for (size_t i = 0; i < sizeof PAGES / sizeof PAGES[0]; i++) {
-        if (strcmp(url, PAGES[i].path) == 0)
-            return PAGES[i].get(admin, connection);
-    }
-    return answer_text(connection, MHD_HTTP_NOT_FOUND, "there is /healthz, /readyz, /metrics and /version\n");
-}
+enum { KEEP = 48, LIMIT = 64, BACKLOG = 64, MEMORY_PER_CONNECTION = 16 * 1024 };
+/* How long an end waits until those that tap have heard of it. */
+#define FAREWELL (200 * CLOCK_MS)
 
 /* -- the age of connections -- */
 
 /* Both ways, so that whatever the library waits for ends; it closes the socket itself. */
-static void cut(struct admin *admin, struct connection *connection)
+void connection_cut(struct admin *admin, struct connection *connection)
 {
     if (connection->cut)
         return;
@@ -147,11 +37,17 @@ static void cut(struct admin *admin, struct connection *connection)
     shutdown(connection->fd, SHUT_RDWR);
 }
 
+/* One that taps has limits of its own (tapping.c). */
+static bool ages(const struct connection *connection)
+{
+    return !connection->cut && connection->tapping == NULL;
+}
+
 static void cut_oldest(struct admin *admin)
 {
     for (struct connection *at = admin->oldest; at != NULL; at = at->newer) {
-        if (!at->cut) {
-            cut(admin, at);
+        if (ages(at)) {
+            connection_cut(admin, at);
             return;
         }
     }
@@ -161,8 +57,10 @@ static void cut_aged(struct admin *admin)
 {
     int64_t now = clock_now();
     for (struct connection *at = admin->oldest; at != NULL && now - at->accepted >= admin->config.max_age;
-         at = at->newer)
-        cut(admin, at);
+         at = at->newer) {
+        if (ages(at))
+            connection_cut(admin, at);
+    }
 }
 
 static void *accepted(struct admin *admin, struct MHD_Connection *handle)
@@ -193,6 +91,8 @@ static void closed(struct admin *admin, struct connection *connection)
     *(connection->newer != NULL ? &connection->newer->older : &admin->newest) = connection->older;
     if (!connection->cut)
         admin->live--;
+    if (connection->tapping != NULL)
+        tapping_closed(connection->tapping);
     free(connection);
 }
 
@@ -210,21 +110,36 @@ static void notify(void *arg, struct MHD_Connection *connection, void **socket_c
 
 /* -- the thread -- */
 
-/* Until the oldest that is not cut yet is to be cut, or the library has something to do. */
+/* Until the oldest that ages is to be cut, who taps may have something to be sent, or the library has something to do. */
 static int wait_ms(const struct admin *admin)
 {
     MHD_UNSIGNED_LONG_LONG library = 0;
     const struct connection *oldest = admin->oldest;
     int64_t wait = -1;
-    while (oldest != NULL && oldest->cut)
+    while (oldest != NULL && !ages(oldest))
         oldest = oldest->newer;
     if (oldest != NULL) {
         int64_t left = oldest->accepted + admin->config.max_age - clock_now();
         wait = left > 0 ? left / CLOCK_MS + 1 : 0;
     }
+    int64_t tapping = tapping_wait(admin);
+    if (tapping != CLOCK_NEVER && (wait < 0 || tapping / CLOCK_MS < wait))
+        wait = tapping / CLOCK_MS;
     if (MHD_get_timeout(admin->daemon, &library) == MHD_YES && (wait < 0 || library < (uint64_t)wait))
         wait = library < INT_MAX ? (int64_t)library : INT_MAX;
     return (int)wait;
+}
+
+/* The library must not be stopped while a connection is suspended, and who taps is told why it ends. */
+static void say_farewell(struct admin *admin)
+{
+    const struct timespec pause = clock_timespec(CLOCK_MS);
+    for (int64_t until = clock_now() + FAREWELL; admin->tappings != NULL && clock_now() < until;) {
+        tapping_end_all(admin);
+        MHD_run(admin->daemon);
+        nanosleep(&pause, NULL);
+    }
+    tapping_end_all(admin);
 }
 
 static void *serve(void *arg)
@@ -235,9 +150,11 @@ static void *serve(void *arg)
     while (!atomic_load(&admin->stopping)) {
         if (poll(fds, sizeof fds / sizeof fds[0], wait_ms(admin)) < 0 && errno != EINTR)
             break;
+        tapping_tick(admin);
         MHD_run(admin->daemon);
         cut_aged(admin);
     }
+    say_farewell(admin);
     return NULL;
 }
 
@@ -292,6 +209,8 @@ static enum status listen_on(struct admin *admin, int *ret_fd, struct error *err
     const char *host = admin->config.host;
     if (!parse_address(host, admin->config.port, &address, &size))
         return error_set(error, ERROR_FATAL, "admin: %s is no numeric address", host);
+    admin->loopback = address.any.sa_family == AF_INET ? ntohl(address.v4.sin_addr.s_addr) >> 24 == IN_LOOPBACKNET
+                                                       : IN6_IS_ADDR_LOOPBACK(&address.v6.sin6_addr);
     int fd = bind_socket(&address, size);
     if (fd < 0)
         return error_set(error, ERROR_FATAL, "admin: cannot listen on %s port %u: %s", host, admin->config.port,
@@ -310,10 +229,10 @@ static enum status start(struct admin *admin, struct error *error)
     enum status status = listen_on(admin, &listen_fd, error);
     if (status != STATUS_OK)
         return status;
-    admin->daemon = MHD_start_daemon(MHD_USE_EPOLL, 0, NULL, NULL, handle, admin, MHD_OPTION_LISTEN_SOCKET, listen_fd,
-                                     MHD_OPTION_CONNECTION_LIMIT, (unsigned)LIMIT, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-                                     (size_t)MEMORY_PER_CONNECTION, MHD_OPTION_NOTIFY_CONNECTION, notify, admin,
-                                     MHD_OPTION_END);
+    admin->daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, pages_handle, admin,
+                                     MHD_OPTION_LISTEN_SOCKET, listen_fd, MHD_OPTION_CONNECTION_LIMIT, (unsigned)LIMIT,
+                                     MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)MEMORY_PER_CONNECTION,
+                                     MHD_OPTION_NOTIFY_CONNECTION, notify, admin, MHD_OPTION_END);
     if (admin->daemon == NULL) {
         close(listen_fd);
         return error_set(error, ERROR_FATAL, "admin: the HTTP server does not start");

@@ -18,6 +18,7 @@
 #include "processor/metrics.h"
 #include "processor/stretch.h"
 #include "processor/supervisor.h"
+#include "processor/tap.h"
 
 /* A pipeline that fails at once is not built again at once: its whole budget of restarts would be gone before anything could get better. */
 #define RESTART_BACKOFF_LEAST CLOCK_SECOND
@@ -30,6 +31,7 @@ struct service {
     struct plan *plan;
     struct metrics *metrics;
     struct health *health;
+    struct taps *taps;
     struct offsets *offsets;
     struct context *hard, *soft;
     struct admin *admin;
@@ -54,6 +56,9 @@ static enum status open_admin(struct service *service, struct error *error)
         .port = port > 0 ? (uint16_t)port : admin->port,
         .metrics = service->metrics,
         .health = service->health,
+        .taps = service->taps,
+        .show_records = admin->tap,
+        .service = service->config->service,
         .version_json = release_json(),
     };
     enum status status = admin_start(&config, &service->admin, error);
@@ -76,11 +81,12 @@ static enum status fill(struct service *service, struct error *error)
     service->plan = plan_new(service->config, &service->options.changes);
     service->metrics = metrics_new();
     service->health = health_new();
+    service->taps = taps_new(service->metrics);
     service->offsets = offsets_new();
     service->hard = context_new(NULL, CLOCK_NEVER);
     service->soft = context_new(NULL, CLOCK_NEVER);
     if (service->plan == NULL || service->metrics == NULL || service->health == NULL || service->offsets == NULL ||
-        service->hard == NULL || service->soft == NULL)
+        service->taps == NULL || service->hard == NULL || service->soft == NULL)
         return error_set(error, ERROR_FATAL, "out of memory");
     release_metric(service->metrics);
     /* Until the intake has something to say about its source: tables may take a while to load. */
@@ -114,6 +120,7 @@ void service_free(struct service *service)
     context_free(service->hard);
     offsets_free(service->offsets);
     health_free(service->health);
+    taps_free(service->taps);
     metrics_free(service->metrics);
     plan_free(service->plan);
     free(service);
@@ -185,6 +192,7 @@ static void supervise(struct service *service, struct receipt *ret)
         .health = service->health,
         .offsets = service->offsets,
         .soft = service->soft,
+        .taps = service->taps,
     };
     const struct supervisor_config config = {
         .pipeline = plan_pipeline(service->plan),

@@ -15,7 +15,11 @@ struct listen {
 struct admin_map {
     struct config_head head;
     struct listen listen;
+    int tap; /* index into TAP */
 };
+
+enum { TAP_LOCAL, TAP_ALWAYS, TAP_NEVER };
+static const char *const TAP[] = {[TAP_LOCAL] = "local", [TAP_ALWAYS] = "always", [TAP_NEVER] = "never", NULL};
 
 static bool is_host(const char *host)
 {
@@ -75,6 +79,13 @@ static const struct config_field MAP_FIELDS[] = {
      .offset = offsetof(struct admin_map, listen),
      .fallback = "127.0.0.1:8080",
      .custom = &LISTEN},
+    {.name = "tap",
+     .help = "Whether records, and messages with parts of them, are shown to whoever reaches the port (`weir tap`, "
+             "`weir top`); local: only when it listens on a loopback address.",
+     .kind = CONFIG_ENUM,
+     .offset = offsetof(struct admin_map, tap),
+     .fallback = "local",
+     .choices = TAP},
     {0},
 };
 
@@ -83,6 +94,15 @@ static const struct config_table MAP_TABLE = {
 
 static const struct config_field MAP = {
     .name = "admin", .help = "The admin port.", .kind = CONFIG_OBJECT, .table = &MAP_TABLE};
+
+static bool is_loopback(const char *host)
+{
+    struct in_addr v4;
+    struct in6_addr v6;
+    if (inet_pton(AF_INET, host, &v4) == 1)
+        return ntohl(v4.s_addr) >> 24 == IN_LOOPBACKNET;
+    return strcmp(host, "localhost") == 0 || (inet_pton(AF_INET6, host, &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6));
+}
 
 static bool parse_admin(struct config_loader *loader, const struct config_node *node, void *ret)
 {
@@ -97,6 +117,7 @@ static bool parse_admin(struct config_loader *loader, const struct config_node *
     admin.head.node = node->line > 0 ? node : NULL;
     admin.host = map.listen.host;
     admin.port = map.listen.port;
+    admin.tap = map.tap == TAP_ALWAYS || (map.tap == TAP_LOCAL && is_loopback(map.listen.host));
     *(struct config_admin *)ret = admin;
     return true;
 }

@@ -68,6 +68,7 @@ struct config_admin {
     bool enabled; /* `admin: false` */
     const char *host;
     uint16_t port;
+    bool tap; /* records may be shown to whoever reaches the port */
 };
 
 struct config {

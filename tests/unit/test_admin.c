@@ -5,10 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,9 +17,9 @@
 #include "processor/clock.h"
 #include "processor/health.h"
 #include "processor/metrics.h"
+#include "tests/support/client.h"
 
 enum { ANSWER_MAX = 64 * 1024, SLOW_CLIENTS = 200 };
-#define DEADLINE (20 * CLOCK_SECOND)
 #define MAX_AGE (2 * CLOCK_SECOND)
 #define MAX_SILENCE (CLOCK_SECOND / 2)
 
@@ -63,48 +60,12 @@ static int tear_down(void **state)
     return 0;
 }
 
-static int connect_to(uint16_t port)
-{
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_true(fd >= 0);
-    assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
-    return fd;
-}
-
-static bool is_readable(int fd, int64_t until)
-{
-    int64_t left = (until - clock_now()) / CLOCK_MS;
-    struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
-    return poll(&poll_fd, 1, left > 0 ? (int)left : 0) == 1;
-}
-
-/* All that comes until the other side closes. */
-static void read_all(int fd, char *text)
-{
-    int64_t until = clock_now() + DEADLINE;
-    size_t used = 0;
-    for (;;) {
-        assert_true(is_readable(fd, until));
-        ssize_t n = recv(fd, text + used, ANSWER_MAX - 1 - used, 0);
-        assert_true(n >= 0);
-        if (n == 0)
-            break;
-        used += (size_t)n;
-    }
-    text[used] = '\0';
-}
-
 /* Sends the request and answers the status code; the answer's body is in fixture->answer, its head before it. */
 static int ask(struct fixture *fixture, const char *method, const char *path)
 {
-    char request[256];
-    int fd = connect_to(admin_port(fixture->admin));
-    int size = snprintf(request, sizeof request, "%s %s HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n", method,
-                        path);
-    assert_int_equal(send(fd, request, (size_t)size, MSG_NOSIGNAL), size);
-    read_all(fd, fixture->answer);
+    int fd = client_connect(admin_port(fixture->admin), 0);
+    client_send(fd, method, path, "x");
+    client_read_all(fd, fixture->answer, sizeof fixture->answer);
     close(fd);
     int code = 0;
     assert_int_equal(sscanf(fixture->answer, "HTTP/1.1 %d ", &code), 1);
@@ -130,7 +91,7 @@ static void healthz_is_good_while_the_heart_beats_whatever_the_parts_say(void **
 static void healthz_is_bad_when_the_heart_is_silent_and_good_when_it_beats_again(void **state)
 {
     struct fixture *fixture = *state;
-    int64_t until = clock_now() + DEADLINE;
+    int64_t until = clock_now() + CLIENT_DEADLINE;
     health_beat(fixture->health);
     while (ask(fixture, "GET", "/healthz") == 200)
         assert_true(clock_now() < until);
@@ -183,6 +144,23 @@ static void version_is_json(void **state)
     assert_string_equal(body(fixture), "{\"version\": \"1.2.3\"}\n");
 }
 
+static void status_is_json_of_what_the_metrics_say(void **state)
+{
+    struct fixture *fixture = *state;
+    char labels[64] = "";
+    metrics_label(labels, sizeof labels, "queue", "decode");
+    metric_set(metrics_get(fixture->metrics, METRIC_GAUGE, "weir_queue_records", "Q.", labels), 7);
+    health_problem(fixture->health, "kafka", "away");
+    assert_int_equal(ask(fixture, "GET", "/status"), 200);
+    assert_non_null(strstr(fixture->answer, "Content-Type: application/json\r\n"));
+    assert_non_null(strstr(body(fixture), "\"ready\": false"));
+    assert_non_null(strstr(body(fixture), "\"problems\": \"kafka: away\\n\""));
+    assert_non_null(strstr(body(fixture),
+                           "\"stages\": [{\"name\": \"decode\", \"store\": false, \"blocking\": false, \"workers\": 0, "
+                           "\"queue\": {\"records\": 7, "));
+    assert_non_null(strstr(body(fixture), "\"errors\": null}\n"));
+}
+
 static void a_query_does_not_change_the_page(void **state)
 {
     assert_int_equal(ask(*state, "GET", "/healthz?verbose=1"), 200);
@@ -221,10 +199,10 @@ static void each_answer_closes_its_connection(void **state)
 /* Sends a byte of a header now and then, so that it is never inactive, until it is cut. Returns how long that took. */
 static int64_t drip(int fd)
 {
-    int64_t began = clock_now(), until = began + DEADLINE;
+    int64_t began = clock_now(), until = began + CLIENT_DEADLINE;
     assert_int_equal(send(fd, "GET /healthz HTTP/1.1\r\n", 23, MSG_NOSIGNAL), 23);
     while (clock_now() < until) {
-        if (is_readable(fd, clock_now() + 100 * CLOCK_MS))
+        if (client_is_readable(fd, clock_now() + 100 * CLOCK_MS))
             break;
         if (send(fd, "X", 1, MSG_NOSIGNAL) != 1)
             break;
@@ -235,7 +213,7 @@ static int64_t drip(int fd)
 static void a_client_that_drips_is_cut_at_the_absolute_age(void **state)
 {
     struct fixture *fixture = *state;
-    int fd = connect_to(admin_port(fixture->admin));
+    int fd = client_connect(admin_port(fixture->admin), 0);
     int64_t age = drip(fd);
     assert_true(age > MAX_AGE - CLOCK_SECOND / 2);
     assert_true(age < MAX_AGE + 5 * CLOCK_SECOND);
@@ -249,14 +227,14 @@ static void many_silent_clients_keep_nobody_out(void **state)
                                         .metrics = fixture->metrics,
                                         .health = fixture->health,
                                         .version_json = "{}",
-                                        .max_age = 10 * DEADLINE}; /* age alone would let them stay */
+                                        .max_age = 10 * CLIENT_DEADLINE}; /* age alone would let them stay */
     struct error error = {0};
     int fds[SLOW_CLIENTS];
     admin_stop(fixture->admin);
     fixture->admin = NULL;
     assert_int_equal(admin_start(&config, &fixture->admin, &error), STATUS_OK);
     for (unsigned i = 0; i < SLOW_CLIENTS; i++) {
-        fds[i] = connect_to(admin_port(fixture->admin));
+        fds[i] = client_connect(admin_port(fixture->admin), 0);
         if (i % 2 == 0)
             assert_int_equal(send(fds[i], "GET /me", 7, MSG_NOSIGNAL), 7);
     }
@@ -269,7 +247,7 @@ static void a_head_that_is_too_large_is_refused(void **state)
 {
     struct fixture *fixture = *state;
     enum { SIZE = 256 * 1024 };
-    int fd = connect_to(admin_port(fixture->admin));
+    int fd = client_connect(admin_port(fixture->admin), 0);
     char *junk = malloc(SIZE);
     memset(junk, 'x', SIZE);
     memcpy(junk, "GET /", 5);
@@ -279,7 +257,7 @@ static void a_head_that_is_too_large_is_refused(void **state)
     while (sent < SIZE && (n = send(fd, junk + sent, SIZE - sent, MSG_NOSIGNAL)) > 0)
         sent += (size_t)n;
     free(junk);
-    assert_true(is_readable(fd, clock_now() + DEADLINE));
+    assert_true(client_is_readable(fd, clock_now() + CLIENT_DEADLINE));
     close(fd);
     assert_int_equal(ask(fixture, "GET", "/healthz"), 200);
 }
@@ -293,10 +271,10 @@ static void stopping_ends_open_connections_and_leaves_nothing_behind(void **stat
     struct admin *admin = NULL;
     struct error error = {0};
     assert_int_equal(admin_start(&config, &admin, &error), STATUS_OK);
-    int fd = connect_to(admin_port(admin));
+    int fd = client_connect(admin_port(admin), 0);
     assert_int_equal(send(fd, "GET", 3, MSG_NOSIGNAL), 3);
     admin_stop(admin);
-    assert_true(is_readable(fd, clock_now() + DEADLINE));
+    assert_true(client_is_readable(fd, clock_now() + CLIENT_DEADLINE));
     char byte;
     assert_true(recv(fd, &byte, 1, 0) <= 0);
     close(fd);
@@ -344,6 +322,7 @@ int main(void)
         TEST(readyz_says_each_reason_and_forgets_those_that_passed),
         TEST(metrics_are_served_in_the_text_format),
         TEST(version_is_json),
+        TEST(status_is_json_of_what_the_metrics_say),
         TEST(a_query_does_not_change_the_page),
         TEST(head_is_get_without_the_body),
         TEST(an_unknown_path_is_404),
