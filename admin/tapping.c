@@ -23,7 +23,7 @@
 #include "processor/where.h"
 
 #define TICK (50 * CLOCK_MS)
-#define REPORT CLOCK_SECOND
+#define REPORT (500 * CLOCK_MS)
 /* When nobody says how long. */
 #define SPAN (600 * CLOCK_SECOND)
 enum { BLOCK = 4 * 1024, SEND_BUFFER = 32 * 1024 };
@@ -62,6 +62,7 @@ static size_t write_report(const struct tapping *tapping, char *out, size_t room
 
 static void look_for_end(struct tapping *tapping, int64_t now)
 {
+    struct tap_counts counts;
     if (tapping->end != NULL)
         return;
     if (tapping->shown >= tapping->limit)
@@ -70,6 +71,11 @@ static void look_for_end(struct tapping *tapping, int64_t now)
         tapping->end = "time";
     else if (atomic_load(&tapping->admin->stopping))
         tapping->end = "stopping";
+    if (tapping->end == NULL)
+        return;
+    /* What is in the ring by now is still shown. */
+    tap_get_counts(tapping->tap, &counts);
+    tapping->limit = counts.taken < tapping->limit ? counts.taken : tapping->limit;
 }
 
 /* The next lines into text. */
@@ -81,11 +87,14 @@ static void fill(struct tapping *tapping, int64_t now)
     if (tapping->said_end)
         return;
     look_for_end(tapping, now);
-    if (tapping->end == NULL && now < tapping->report_at) {
+    bool more = tapping->end != NULL && tapping->shown < tapping->limit;
+    if (more || (tapping->end == NULL && now < tapping->report_at)) {
         tapping->size = tap_read(tapping->tap, tapping->text, sizeof tapping->text, tapping->limit - tapping->shown,
                                  &lines);
         tapping->shown += lines;
-        return;
+        /* One that a worker has not finished yet comes later; at the end nobody waits for it. */
+        if (lines > 0 || !more)
+            return;
     }
     tapping->said_end = tapping->end != NULL;
     tapping->report_at = now + REPORT;

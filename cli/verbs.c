@@ -219,6 +219,39 @@ static const struct option DLQ_REDRIVE_OPTIONS[] = {
     {0},
 };
 
+#define ADMIN_OPTION                                                                                                   \
+    {                                                                                                                  \
+        .id = OPTION_ADMIN, .name = "admin", .value = "URL",                                                           \
+        .help = "the service's admin port, instead of FILE (http://127.0.0.1:8080)"                                    \
+    }
+
+static const struct option TAP_OPTIONS[] = {
+    {.id = OPTION_STAGE,
+     .letter = 's',
+     .name = "stage",
+     .value = "NAME",
+     .help = "records as they come out of this stage or store, or of intake"},
+    {.id = OPTION_WHERE,
+     .letter = 'w',
+     .name = "where",
+     .value = "TEST",
+     .help = "only records for which it holds: header.x=y, key!=k, .path=value"},
+    {.id = OPTION_ANSWER,
+     .name = "answer",
+     .value = "WHICH",
+     .help = "only with these answers: forwarded, stored, dropped, rejected"},
+    {.id = OPTION_SAMPLE,
+     .name = "sample",
+     .value = "HOW",
+     .help = "1/100: each hundredth; 5/s: five a second (1000/s)"},
+    {.id = OPTION_LIMIT, .letter = 'n', .name = "limit", .value = "N", .help = "end after N records", .number = true},
+    {.id = OPTION_FOR, .name = "for", .value = "TIME", .help = "end after so long (10m)", .duration = true},
+    {.id = OPTION_JSON, .name = "json", .help = "one JSON object a line, the counts in the last"},
+    ADMIN_OPTION,
+    HELP_OPTION,
+    {0},
+};
+
 static const struct option DEMO_OPTIONS[] = {
     {.id = OPTION_RECORDS,
      .letter = 'n',
@@ -398,6 +431,26 @@ const struct verb command_verbs[] = {
          "under a name of these options' own. So the same command goes on where the last one ended; with another\n"
          "--name it begins anew. T is as `weir help replay` has it, by the records' timestamps; offsets are those of\n"
          "the letters. Exits as `weir replay` does.\n"},
+    {.name = "tap",
+     .arguments = "[FILE]",
+     .most = 1,
+     .help = "show samples of records as they pass the running service",
+     .options = TAP_OPTIONS,
+     .run = verb_tap,
+     .examples = "  weir tap orders.yaml --stage decode --limit 10\n"
+                 "  weir tap orders.yaml --stage enrich --where 'header.tenant=acme && .status!=PAID'\n"
+                 "  weir tap orders.yaml --stage decode --answer rejected --json | jq .message\n"
+                 "  weir tap --admin http://127.0.0.1:8080 --stage sqlite --sample 1/1000 --for 1m\n",
+     .details =
+         "Records are shown as they are when they leave the stage, with its answer: forwarded, dropped, rejected\n"
+         "with class and message; those of a store when they are stored or rejected, those of intake as they were\n"
+         "consumed. --where: header.NAME, key or .PATH (not at intake), = or !=, and a value; several joined\n"
+         "by \" && \". \"quotes\" make it text; without them it is text, or what it is in JSON.\n"
+         "The service is never slowed down: at most 100,000 records a second are compared, 1,000 shown, and what\n"
+         "finds the tap full is dropped. The end says how many these were. Four can tap at a time. A tap ends after\n"
+         "an hour at the latest, and when it reads nothing for 10 s.\n"
+         "The service's admin port must listen on this machine only, or its config allow it (admin: {tap: always}).\n"
+         "Exits with 0 at its end, 64 when the stage or the test is wrong, 69 when there is no service.\n"},
     {.name = "demo",
      .arguments = "",
      .help = "run everything on an embedded broker with generated orders",

@@ -3,7 +3,7 @@
 set -eu
 
 deps=${DEPS:-build/deps}
-libraries='libzstd liblz4 snappy zlib simdjson sqlite3 libpq yaml-0.1 libmicrohttpd libxxhash libcrypto'
+libraries='libzstd liblz4 snappy zlib simdjson sqlite3 libpq yaml-0.1 libmicrohttpd libcurl libxxhash libcrypto'
 
 if ls "$deps"/librdkafka-*.done >/dev/null 2>&1; then
     PKG_CONFIG_PATH=$deps/lib/pkgconfig${PKG_CONFIG_PATH:+:$PKG_CONFIG_PATH}
