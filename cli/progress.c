@@ -4,23 +4,22 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "cli/progress_view.h"
+#include "cli/terminal.h"
 #include "processor/check.h"
 #include "processor/log.h"
 
 /* The rate is over the last RATE_TICKS: long enough to be read, short enough to be of now. */
-enum { RATE_TICKS = 8, WIDTH_DEFAULT = 80 };
+enum { RATE_TICKS = 8 };
 
 struct progress {
     struct metrics *metrics;
     int64_t started, plain_at;
     bool terminal, json;
     struct view view;
-    struct view_style style;
+    struct columns_style style;
     struct {
         int64_t when, consumed, done;
     } ring[RATE_TICKS];
@@ -47,39 +46,9 @@ enum progress_mode progress_mode_of(const char *name)
 
 /* -- the terminal -- */
 
-static bool is_terminal(void)
-{
-    const char *term = getenv("TERM");
-    return isatty(STDERR_FILENO) == 1 && term != NULL && strcmp(term, "dumb") != 0;
-}
-
 bool progress_colour(void)
 {
-    const char *no_color = getenv("NO_COLOR");
-    return is_terminal() && (no_color == NULL || no_color[0] == '\0');
-}
-
-/* By the order of precedence of locale(7), without setting one: numbers are to keep their decimal point. */
-static bool is_utf8(void)
-{
-    static const char *const NAMES[] = {"LC_ALL", "LC_CTYPE", "LANG"};
-    for (size_t i = 0; i < sizeof NAMES / sizeof NAMES[0]; i++) {
-        const char *value = getenv(NAMES[i]);
-        if (value == NULL || value[0] == '\0')
-            continue;
-        const char *charset = strchr(value, '.');
-        return charset != NULL && (strncasecmp(charset, ".utf-8", 6) == 0 || strncasecmp(charset, ".utf8", 5) == 0);
-    }
-    return false;
-}
-
-/* One short of the edge: some terminals wrap at once when the last column is written. */
-static unsigned terminal_width(void)
-{
-    struct winsize size;
-    if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 1)
-        return size.ws_col - 1U;
-    return WIDTH_DEFAULT - 1;
+    return terminal_wants_colour(STDERR_FILENO);
 }
 
 /* What is drawn goes out in one piece, so that no other writer gets in between. */
@@ -105,7 +74,7 @@ static void redraw(struct progress *progress)
     CHECK_CALL(pthread_mutex_lock(&screen));
     if (progress->count > 0)
         fprintf(stderr, "\033[%uA\r", progress->count);
-    progress->style.width = terminal_width();
+    progress->style.width = terminal_width(STDERR_FILENO);
     progress->count = view_lines(&progress->view, &progress->style, progress->lines);
     draw_locked(progress);
     CHECK_CALL(pthread_mutex_unlock(&screen));
@@ -130,7 +99,7 @@ static void after_line(void)
 
 struct progress *progress_start(const struct progress_config *config)
 {
-    bool json = config->mode == PROGRESS_JSON, terminal = !json && is_terminal();
+    bool json = config->mode == PROGRESS_JSON, terminal = !json && terminal_is(STDERR_FILENO);
     if (config->mode == PROGRESS_NEVER || (config->mode == PROGRESS_AUTO && !terminal))
         return NULL;
     struct progress *progress = calloc(1, sizeof *progress);
@@ -142,7 +111,7 @@ struct progress *progress_start(const struct progress_config *config)
     progress->terminal = terminal;
     progress->json = json;
     progress->view = (struct view){.service = config->service, .total = config->total, .offsets = config->offsets};
-    progress->style = (struct view_style){.colour = progress_colour(), .unicode = is_utf8()};
+    progress->style = (struct columns_style){.colour = progress_colour(), .unicode = terminal_is_utf8()};
     CHECK_CALL(pthread_mutex_lock(&screen));
     active = progress;
     CHECK_CALL(pthread_mutex_unlock(&screen));

@@ -1,10 +1,10 @@
 #include "cli/progress_view.h"
 
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/columns.h"
 #include "cli/text.h"
 #include "processor/clock.h"
 #include "processor/metrics.h"
@@ -110,79 +110,21 @@ void view_read(struct view *view, struct metrics *metrics)
         view->offsets_done = done;
 }
 
-/* -- a line of limited width -- */
-
-enum colour { PLAIN, DIM, BOLD, YELLOW };
-
-struct line {
-    char *text;
-    size_t used;
-    unsigned columns;
-    const struct view_style *style;
-};
-
-static void put(struct line *line, const char *text)
-{
-    size_t size = strlen(text);
-    if (line->used + size + 1 > VIEW_LINE_MAX)
-        return;
-    memcpy(line->text + line->used, text, size + 1);
-    line->used += size;
-}
-
-/* One column a code point: what we write, and names in any alphabet but the wide ones. */
-static void put_columns(struct line *line, const char *text)
-{
-    char symbol[8];
-    while (*text != '\0' && line->columns < line->style->width) {
-        size_t size = 1;
-        while (size < sizeof symbol - 1 && (text[size] & 0xc0) == 0x80)
-            size++;
-        snprintf(symbol, sizeof symbol, "%.*s", (int)size, text);
-        put(line, symbol);
-        line->columns++;
-        text += size;
-    }
-}
-
-__attribute__((format(printf, 3, 4))) static void add(struct line *line, enum colour colour, const char *format, ...)
-{
-    static const char *const CODES[] = {[DIM] = "\033[2m", [BOLD] = "\033[1m", [YELLOW] = "\033[33m"};
-    char text[VIEW_LINE_MAX];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
-    va_end(args);
-    if (colour == PLAIN || !line->style->colour) {
-        put_columns(line, text);
-        return;
-    }
-    put(line, CODES[colour]);
-    put_columns(line, text);
-    put(line, "\033[0m");
-}
-
 /* -- how it looks -- */
-
-static int percent_of(int64_t used, int64_t capacity)
-{
-    int64_t percent = capacity > 0 ? (used * 100 + capacity / 2) / capacity : 0;
-    return percent < 0 ? 0 : percent > 999 ? 999 : (int)percent;
-}
 
 /* A queue is as full as the fuller of its two capacities. */
 static int queue_percent(const struct view_queue *queue)
 {
-    int records = percent_of(queue->records, queue->record_capacity),
-        bytes = percent_of(queue->bytes, queue->byte_capacity);
+    int records = columns_percent(queue->records, queue->record_capacity),
+        bytes = columns_percent(queue->bytes, queue->byte_capacity);
     return records > bytes ? records : bytes;
 }
 
 int view_percent(const struct view *view)
 {
-    int percent = view->total > 0 ? percent_of(view->consumed, view->total) : -1;
+    int percent = view->total > 0 ? columns_percent(view->consumed, view->total) : -1;
     /* What has been read of a stretch counts: the filter may let little of it through, and gaps are no records. */
-    int offsets = view->offsets > 0 ? percent_of(view->offsets_done, view->offsets) : -1;
+    int offsets = view->offsets > 0 ? columns_percent(view->offsets_done, view->offsets) : -1;
     percent = offsets > percent ? offsets : percent;
     return percent > 100 ? 100 : percent;
 }
@@ -215,58 +157,46 @@ static const char *clock_text(char text[TEXT_MAX], int64_t ns)
     return text;
 }
 
-/* warns: a full one is no good sign. */
-static void add_bar(struct line *line, int percent, bool warns)
-{
-    enum { CELLS = 8 };
-    int full = percent >= 100 ? CELLS : (percent * CELLS + 50) / 100;
-    char bar[CELLS * 4 + 1];
-    size_t used = 0;
-    for (int i = 0; i < CELLS; i++) {
-        const char *cell = line->style->unicode ? (i < full ? "█" : "░") : (i < full ? "#" : ".");
-        used += (size_t)snprintf(bar + used, sizeof bar - used, "%s", cell);
-    }
-    add(line, warns && percent >= 80 ? YELLOW : PLAIN, "%s", bar);
-}
-
-static void add_head(struct line *line, const struct view *view)
+static void add_head(struct columns *line, const struct view *view)
 {
     char time[TEXT_MAX], rate[TEXT_MAX], consumed[TEXT_MAX], lag[TEXT_MAX];
-    add(line, BOLD, "%s", view->service);
+    columns_add(line, COLUMNS_BOLD, "%s", view->service);
     int percent = view_percent(view);
     int64_t seconds = view_seconds_to_go(view);
-    add(line, PLAIN, "  %s  ", clock_text(time, view->elapsed));
+    columns_add(line, COLUMNS_PLAIN, "  %s  ", clock_text(time, view->elapsed));
     if (view->offsets > 0)
-        add_bar(line, percent, false);
-    add(line, PLAIN, "%s%s/s  consumed %s  %s %s", view->offsets > 0 ? "  " : "", text_count(rate, view->rate),
-        text_count(consumed, view->consumed), view->offsets > 0 ? "left" : "lag", text_count(lag, view->lag));
+        columns_bar(line, percent, false);
+    columns_add(line, COLUMNS_PLAIN, "%s%s/s  consumed %s  %s %s", view->offsets > 0 ? "  " : "",
+                text_count(rate, view->rate), text_count(consumed, view->consumed), view->offsets > 0 ? "left" : "lag",
+                text_count(lag, view->lag));
     if (percent >= 0)
-        add(line, PLAIN, "  %d %%", percent);
+        columns_add(line, COLUMNS_PLAIN, "  %d %%", percent);
     if (seconds > 0)
-        add(line, PLAIN, "  %s to go", clock_text(time, seconds * CLOCK_SECOND));
+        columns_add(line, COLUMNS_PLAIN, "  %s to go", clock_text(time, seconds * CLOCK_SECOND));
 }
 
-static void add_queues(struct line *line, const struct view *view)
+static void add_queues(struct columns *line, const struct view *view)
 {
-    add(line, DIM, "  queues    ");
+    columns_add(line, COLUMNS_DIM, "  queues    ");
     for (unsigned i = 0; i < view->queue_count; i++) {
         const struct view_queue *queue = &view->queues[i];
-        add(line, PLAIN, "%s%s ", i > 0 ? "  " : "", queue->name);
-        add_bar(line, queue_percent(queue), true);
-        add(line, PLAIN, " %d %%", queue_percent(queue));
+        columns_add(line, COLUMNS_PLAIN, "%s%s ", i > 0 ? "  " : "", queue->name);
+        columns_bar(line, queue_percent(queue), true);
+        columns_add(line, COLUMNS_PLAIN, " %d %%", queue_percent(queue));
         if (queue->workers > 1)
-            add(line, DIM, " x%" PRId64, queue->workers);
+            columns_add(line, COLUMNS_DIM, " x%" PRId64, queue->workers);
     }
 }
 
-static void add_verdicts(struct line *line, const struct view *view)
+static void add_verdicts(struct columns *line, const struct view *view)
 {
     char stored[TEXT_MAX], dead[TEXT_MAX], dropped[TEXT_MAX], flying[TEXT_MAX];
-    add(line, DIM, "  verdicts  ");
-    add(line, PLAIN, "stored %s  ", text_count(stored, view->stored));
-    add(line, view->dead_lettered > 0 ? YELLOW : PLAIN, "dead-lettered %s", text_count(dead, view->dead_lettered));
-    add(line, PLAIN, "  dropped %s  in flight %s", text_count(dropped, view->dropped),
-        text_count(flying, view->in_flight));
+    columns_add(line, COLUMNS_DIM, "  verdicts  ");
+    columns_add(line, COLUMNS_PLAIN, "stored %s  ", text_count(stored, view->stored));
+    columns_add(line, view->dead_lettered > 0 ? COLUMNS_YELLOW : COLUMNS_PLAIN, "dead-lettered %s",
+                text_count(dead, view->dead_lettered));
+    columns_add(line, COLUMNS_PLAIN, "  dropped %s  in flight %s", text_count(dropped, view->dropped),
+                text_count(flying, view->in_flight));
 }
 
 static const char *flow_text(const struct view *view, char *text, size_t size)
@@ -280,22 +210,23 @@ static const char *flow_text(const struct view *view, char *text, size_t size)
     return text;
 }
 
-static void add_memory(struct line *line, const struct view *view)
+static void add_memory(struct columns *line, const struct view *view)
 {
     char used[TEXT_MAX], size[TEXT_MAX], flow[80];
-    add(line, DIM, "  memory    ");
-    add(line, PLAIN, "%s of %s  ", text_bytes(used, view->budget_used), text_bytes(size, view->budget_size));
-    add(line, view->held_back || view->paused > 0 || view->partitions == 0 ? YELLOW : PLAIN, "%s",
-        flow_text(view, flow, sizeof flow));
+    columns_add(line, COLUMNS_DIM, "  memory    ");
+    columns_add(line, COLUMNS_PLAIN, "%s of %s  ", text_bytes(used, view->budget_used),
+                text_bytes(size, view->budget_size));
+    columns_add(line, view->held_back || view->paused > 0 || view->partitions == 0 ? COLUMNS_YELLOW : COLUMNS_PLAIN,
+                "%s", flow_text(view, flow, sizeof flow));
 }
 
-unsigned view_lines(const struct view *view, const struct view_style *style, char lines[VIEW_LINES][VIEW_LINE_MAX])
+unsigned view_lines(const struct view *view, const struct columns_style *style, char lines[VIEW_LINES][VIEW_LINE_MAX])
 {
-    static void (*const PARTS[VIEW_LINES])(struct line * line, const struct view *view) = {add_head, add_queues,
-                                                                                           add_verdicts, add_memory};
+    static void (*const PARTS[VIEW_LINES])(struct columns * line, const struct view *view) = {add_head, add_queues,
+                                                                                              add_verdicts, add_memory};
     for (unsigned i = 0; i < VIEW_LINES; i++) {
-        struct line line = {.text = lines[i], .style = style};
-        lines[i][0] = '\0';
+        struct columns line;
+        columns_init(&line, lines[i], style);
         PARTS[i](&line, view);
     }
     return VIEW_LINES;

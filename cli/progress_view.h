@@ -6,9 +6,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "cli/columns.h"
+
 struct metrics;
 
-enum { VIEW_QUEUES = 12, VIEW_LINES = 4, VIEW_LINE_MAX = 1024 };
+enum { VIEW_QUEUES = 12, VIEW_LINES = 4, VIEW_LINE_MAX = COLUMNS_LINE_MAX };
 
 struct view_queue {
     char name[32];
@@ -34,13 +36,8 @@ struct view {
 /* Fills all but service, elapsed, total, offsets and the rates. */
 void view_read(struct view *view, struct metrics *metrics);
 
-struct view_style {
-    unsigned width; /* columns of the terminal */
-    bool colour, unicode;
-};
-
 /* For a terminal: up to VIEW_LINES lines, each at most `width` columns, without line breaks. Returns how many. */
-unsigned view_lines(const struct view *view, const struct view_style *style, char lines[VIEW_LINES][VIEW_LINE_MAX]);
+unsigned view_lines(const struct view *view, const struct columns_style *style, char lines[VIEW_LINES][VIEW_LINE_MAX]);
 /* How much of it is done, 0 to 100, and how many seconds the rest will take; -1: not known. */
 int view_percent(const struct view *view);
 int64_t view_seconds_to_go(const struct view *view);

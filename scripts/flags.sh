@@ -3,7 +3,7 @@
 set -eu
 
 deps=${DEPS:-build/deps}
-libraries='libzstd liblz4 snappy zlib simdjson sqlite3 libpq yaml-0.1 libmicrohttpd libcurl libxxhash libcrypto'
+libraries='libzstd liblz4 snappy zlib simdjson sqlite3 libpq yaml-0.1 libmicrohttpd libxxhash libcrypto'
 
 if ls "$deps"/librdkafka-*.done >/dev/null 2>&1; then
     PKG_CONFIG_PATH=$deps/lib/pkgconfig${PKG_CONFIG_PATH:+:$PKG_CONFIG_PATH}
@@ -15,7 +15,8 @@ fi
 
 # -isystem: our warnings are for our own code.
 cflags=$(pkg-config --cflags $rdkafka $libraries | sed -E 's/(^| )-I/\1-isystem /g')
-libs=$(pkg-config --libs $rdkafka $libraries)
+# All that its cflags say is where the system keeps its headers.
+libs=$(pkg-config --libs $rdkafka $libraries libcurl)
 
 echo "# written by scripts/flags.sh"
 echo "LIB_CFLAGS := $cflags"

@@ -67,7 +67,7 @@ static void the_lines_show_what_the_metrics_say(void **state)
     struct metrics *metrics = some_metrics();
     struct view view = view_of(metrics);
     char lines[VIEW_LINES][VIEW_LINE_MAX];
-    assert_int_equal(view_lines(&view, &(struct view_style){.width = 119}, lines), 4);
+    assert_int_equal(view_lines(&view, &(struct columns_style){.width = 119}, lines), 4);
     assert_string_equal(lines[0], "orders  01:15  412,003/s  consumed 4,120,334  lag 1,204,551");
     assert_string_equal(lines[1], "  queues    decode ####.... 48 %  enrich ##...... 22 % x3  sqlite ######## 97 %");
     metrics_free(metrics);
@@ -79,7 +79,7 @@ static void verdicts_and_memory_are_shown(void **state)
     struct metrics *metrics = some_metrics();
     struct view view = view_of(metrics);
     char lines[VIEW_LINES][VIEW_LINE_MAX];
-    view_lines(&view, &(struct view_style){.width = 119}, lines);
+    view_lines(&view, &(struct columns_style){.width = 119}, lines);
     assert_string_equal(lines[2], "  verdicts  stored 4,101,223  dead-lettered 4,110  dropped 10,023  in flight 4,978");
     assert_string_equal(lines[3], "  memory    45.0 MiB of 192 MiB  flowing");
     metrics_free(metrics);
@@ -92,11 +92,11 @@ static void it_says_whether_the_source_is_held_back_or_paused(void **state)
     char lines[VIEW_LINES][VIEW_LINE_MAX];
     gauge(metrics, "weir_intake_paused", NULL, 1);
     struct view view = view_of(metrics);
-    view_lines(&view, &(struct view_style){.width = 119}, lines);
+    view_lines(&view, &(struct columns_style){.width = 119}, lines);
     assert_string_equal(lines[3], "  memory    45.0 MiB of 192 MiB  held back");
     gauge(metrics, "weir_kafka_partition_paused", "topic=\"orders\",partition=\"1\"", 1);
     view = view_of(metrics);
-    view_lines(&view, &(struct view_style){.width = 119}, lines);
+    view_lines(&view, &(struct columns_style){.width = 119}, lines);
     assert_string_equal(lines[3], "  memory    45.0 MiB of 192 MiB  held back, 1 of 2 partitions paused");
     metrics_free(metrics);
 }
@@ -112,7 +112,7 @@ static void partitions_that_went_away_are_not_counted(void **state)
         metrics_get(metrics, METRIC_GAUGE, "weir_kafka_partition_paused", "", "topic=\"orders\",partition=\"1\""));
     struct view view = view_of(metrics);
     char lines[VIEW_LINES][VIEW_LINE_MAX];
-    view_lines(&view, &(struct view_style){.width = 119}, lines);
+    view_lines(&view, &(struct columns_style){.width = 119}, lines);
     assert_non_null(strstr(lines[3], "no partitions assigned"));
     metrics_free(metrics);
 }
@@ -124,7 +124,7 @@ static void a_known_total_shows_percent_and_time_to_go(void **state)
     struct view view = view_of(metrics);
     char lines[VIEW_LINES][VIEW_LINE_MAX];
     view.total = 8240668;
-    view_lines(&view, &(struct view_style){.width = 119}, lines);
+    view_lines(&view, &(struct columns_style){.width = 119}, lines);
     assert_string_equal(lines[0], "orders  01:15  412,003/s  consumed 4,120,334  lag 1,204,551  50 %  00:10 to go");
     metrics_free(metrics);
 }
@@ -142,7 +142,7 @@ static void a_stretch_shows_how_far_it_has_been_read(void **state)
     assert_int_equal(view.offsets_done, 4818204 - 1204551);
     assert_int_equal(view_percent(&view), 75);
     assert_int_equal(view_seconds_to_go(&view), 12);
-    view_lines(&view, &(struct view_style){.width = 119}, lines);
+    view_lines(&view, &(struct columns_style){.width = 119}, lines);
     assert_string_equal(lines[0], "orders  01:15  ######..  412,003/s  consumed 4,120,334  left 1,204,551  75 %  00:12 "
                                   "to go");
     view_json(&view, text, sizeof text);
@@ -203,7 +203,7 @@ static void no_line_is_wider_than_the_terminal(void **state)
     char lines[VIEW_LINES][VIEW_LINE_MAX];
     for (unsigned width = 1; width < 200; width++) {
         for (unsigned i = 0; i < VIEW_LINES; i++) {
-            view_lines(&view, &(struct view_style){.width = width, .colour = true, .unicode = true}, lines);
+            view_lines(&view, &(struct columns_style){.width = width, .colour = true, .unicode = true}, lines);
             assert_true(columns_of(lines[i]) <= width);
         }
     }
@@ -218,10 +218,10 @@ static void colours_only_where_they_are_wanted(void **state)
     struct metrics *metrics = some_metrics();
     struct view view = view_of(metrics);
     char lines[VIEW_LINES][VIEW_LINE_MAX];
-    view_lines(&view, &(struct view_style){.width = 119}, lines);
+    view_lines(&view, &(struct columns_style){.width = 119}, lines);
     for (unsigned i = 0; i < VIEW_LINES; i++)
         assert_null(strchr(lines[i], '\033'));
-    view_lines(&view, &(struct view_style){.width = 119, .colour = true}, lines);
+    view_lines(&view, &(struct columns_style){.width = 119, .colour = true}, lines);
     assert_non_null(strchr(lines[0], '\033'));
     metrics_free(metrics);
 }
@@ -246,7 +246,7 @@ static void before_anything_is_made_it_shows_zeros(void **state)
     struct metrics *metrics = metrics_new();
     struct view view = view_of(metrics);
     char lines[VIEW_LINES][VIEW_LINE_MAX];
-    view_lines(&view, &(struct view_style){.width = 119}, lines);
+    view_lines(&view, &(struct columns_style){.width = 119}, lines);
     assert_non_null(strstr(lines[0], "consumed 0  lag 0"));
     metrics_free(metrics);
 }

@@ -149,64 +149,6 @@ static void a_store_says_stored(void **state)
     tap_close(tap);
 }
 
-static void what_is_no_text_is_shown_as_hex_and_null_as_null(void **state)
-{
-    struct fixture *f = *state;
-    struct tap *tap = open_tap(f, "decode", &(struct tap_options){0});
-    struct batch *batch = records_batch(&f->records);
-    records_add_bytes(batch, bytes_of("\x00\xff", 2), bytes_of("\x01\x02", 2));
-    records_add(batch, "", "plain\ttext\n\xc3\xa9");
-    records_add(batch, NULL, NULL);
-    struct record *record = records_add_json(batch, "{\n  \"a\": \"x\\ny\"\r\n}");
-    record->key = bytes_of("cut \xc3", 5);
-    tap_look(f->point, batch, TAP_ALL);
-    batch_free(batch);
-    const char *text = read_all(f, tap);
-    assert_has(text, "\"key\":{\"hex\":\"00ff\"},\"value_hex\":\"0102\"}\n");
-    assert_has(text, "\"key\":\"\",\"value\":\"plain\\ttext\\n\xc3\xa9\"}\n");
-    assert_has(text, "\"key\":null,\"value\":null}\n");
-    assert_has(text, "\"key\":{\"hex\":\"63757420c3\"},\"document\":{   \"a\": \"x\\ny\"  }}\n");
-    tap_close(tap);
-}
-
-/* Everything is as long as it can be, and nothing overflows. */
-static void what_is_long_is_cut_and_says_how_long_it_is(void **state)
-{
-    struct fixture *f = *state;
-    struct tap *tap = open_tap(f, "decode", &(struct tap_options){0});
-    struct batch *batch = records_batch(&f->records);
-    static char big[100000];
-    memset(big, '\\', sizeof big - 1);
-    struct record *record = records_add(batch, big, big);
-    for (int i = 0; i < 40; i++)
-        records_header(batch, record, "a name of a header", "and a value of it that is long");
-    batch_reject(batch, record, "size", "%.400s", big);
-    record = records_add_bytes(batch, bytes_of("\xff", 1), bytes_of("\xff", 1));
-    record->key.size = record->value.size = 1;
-    record->value = bytes_of(memset(big, 0xfe, sizeof big), sizeof big);
-    record->key = record->value;
-    records_header(batch, record, "big", "x");
-    memset(big, 'x', sizeof big - 1);
-    memcpy(big, "{\"e\": \"", 7);
-    memcpy(big + sizeof big - 3, "\"}", 3);
-    records_add_json(batch, big);
-    big[6001] = '\0';
-    memcpy(big + 5999, "\"}", 2);
-    records_add_json(batch, big);
-    memset(big, 0xfe, sizeof big);
-    tap_look(f->point, batch, TAP_ALL);
-    batch_free(batch);
-    const char *text = read_all(f, tap);
-    assert_has(text, "\"key_bytes\":99999,");
-    assert_has(text, "\"headers_cut\":true,");
-    assert_has(text, "\"value_bytes\":99999}\n");
-    assert_has(text, "\"value_hex\":\"fefefe");
-    assert_has(text, "\"value_bytes\":100000}\n");
-    assert_has(text, "\"document_cut\":\"{\\\"e\\\": \\\"xxx");
-    assert_has(text, "\"value_bytes\":6001}\n");
-    tap_close(tap);
-}
-
 /* -- which are shown -- */
 
 static void only_what_is_asked_for_is_shown(void **state)
@@ -449,8 +391,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_record_is_shown_with_its_answer),
         TEST(a_store_says_stored),
-        TEST(what_is_no_text_is_shown_as_hex_and_null_as_null),
-        TEST(what_is_long_is_cut_and_says_how_long_it_is),
         TEST(only_what_is_asked_for_is_shown),
         TEST(each_so_many_th_is_shown_across_batches),
         TEST(no_more_than_the_rate_is_shown),
