@@ -171,19 +171,20 @@ static void read_lag(struct gathering *gathering, const struct metric *metric, c
     partition->lag = metric_get(metric);
 }
 
-static void read_partition(struct gathering *gathering, const struct metric *metric)
+/* False: the metric is not about a partition. */
+static bool read_partition(struct gathering *gathering, const struct metric *metric)
 {
     char topic[sizeof gathering->partitions[0].topic], number[16];
     if (!metric_label(metric, "topic", topic, sizeof topic) ||
         !metric_label(metric, "partition", number, sizeof number))
-        return;
+        return false;
     if (strcmp(metric->name, "weir_kafka_lag_records") == 0) {
         read_lag(gathering, metric, topic, strtoll(number, NULL, 10));
-        return;
+        return true;
     }
     struct snapshot_partition *partition = find_partition(gathering, topic, strtoll(number, NULL, 10));
     if (partition == NULL)
-        return;
+        return true;
     if (strcmp(metric->name, "weir_kafka_position") == 0)
         partition->position = metric_get(metric);
     else if (strcmp(metric->name, "weir_kafka_committed") == 0)
@@ -192,6 +193,7 @@ static void read_partition(struct gathering *gathering, const struct metric *met
         partition->paused = metric_get(metric) != 0;
     else if (strcmp(metric->name, "weir_kafka_partition_stalled") == 0)
         partition->stalled = metric_get(metric) != 0;
+    return true;
 }
 
 static int by_trouble(const void *left, const void *right)
@@ -228,11 +230,10 @@ static void read_metric(const struct metric *metric, void *arg)
 {
     struct gathering *gathering = arg;
     struct snapshot *snapshot = gathering->snapshot;
-    if (atomic_load_explicit(&metric->hidden, memory_order_relaxed) || read_stage(snapshot, metric))
+    if (atomic_load_explicit(&metric->hidden, memory_order_relaxed) || read_stage(snapshot, metric) ||
+        read_partition(gathering, metric))
         return;
-    if (strncmp(metric->name, "weir_kafka_", 11) == 0) {
-        read_partition(gathering, metric);
-    } else if (strcmp(metric->name, "weir_verdicts_total") == 0) {
+    if (strcmp(metric->name, "weir_verdicts_total") == 0) {
         read_verdict(snapshot, metric);
     } else if (strcmp(metric->name, "weir_stage_answers_total") == 0) {
         read_answers(snapshot, metric);
