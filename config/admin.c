@@ -80,8 +80,8 @@ static const struct config_field MAP_FIELDS[] = {
      .fallback = "127.0.0.1:8080",
      .custom = &LISTEN},
     {.name = "tap",
-     .help = "Whether records, and messages with parts of them, are shown to whoever reaches the port (`weir tap`, "
-             "`weir top`); local: only when it listens on a loopback address.",
+     .help = "Whether records, and messages with parts of them, are shown to whoever reaches the port (`weir tap`); "
+             "local: only when it listens on a loopback address.",
      .kind = CONFIG_ENUM,
      .offset = offsetof(struct admin_map, tap),
      .fallback = "local",
