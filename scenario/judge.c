@@ -29,6 +29,12 @@ static const char *place(const struct trial *trial, uint32_t record, char text[1
     return text;
 }
 
+/* Where it stands in the file. */
+static const struct config_node *input(const struct trial *trial, uint32_t record)
+{
+    return trial->records[record].given->head.node;
+}
+
 static bool same_partition(const struct trial *trial, uint32_t a, uint32_t b)
 {
     const struct spec_record *left = trial->records[a].given, *right = trial->records[b].given;
@@ -113,7 +119,7 @@ static void tell_output(const struct judged *judged, const struct align_pair *pa
     } else if (pair->expected == ALIGN_NONE) {
         bool row = actual->preview.row.type != VALUE_MISSING;
         findings_about(judged->findings, "%s", place(judged->trial, actual->record, at));
-        findings_add(judged->findings, store->scenario->expected, "not expected, and stored in %s: %s",
+        findings_add(judged->findings, input(judged->trial, actual->record), "not expected, and stored in %s: %s",
                      store->real->name, diff_show(row ? actual->preview.row.text : actual->text, shown));
     } else {
         findings_about(judged->findings, "output[%u] of %s (%s)", pair->expected, store->real->name,
@@ -142,7 +148,7 @@ static void tell_letter(const struct judged *judged, const struct align_pair *pa
         findings_add(judged->findings, letters[pair->expected].head.node, "expected, and no dead letter");
     } else if (pair->expected == ALIGN_NONE) {
         findings_about(judged->findings, "%s", place(judged->trial, actual->record, at));
-        findings_add(judged->findings, config_tree_get(spec->head.node, "dead_letters"),
+        findings_add(judged->findings, input(judged->trial, actual->record),
                      "not expected, and a dead letter of %s: %s: %s", actual->stage, actual->class, actual->message);
     } else {
         findings_about(judged->findings, "dead_letters[%u] (%s)", pair->expected,
@@ -174,7 +180,7 @@ static void tell_drop(const struct judged *judged, const struct align_pair *pair
     uint32_t record = (uint32_t)(actual - judged->trial->records);
     if (pair->expected == ALIGN_NONE) {
         findings_about(judged->findings, "%s", place(judged->trial, record, at));
-        findings_add(judged->findings, scenario->spec->drops, "not expected, and dropped by %s (%s)",
+        findings_add(judged->findings, input(judged->trial, record), "not expected, and dropped by %s (%s)",
                      actual->drop_stage, actual->drop_step);
     } else {
         findings_about(judged->findings, "drops[%u] (%s)", pair->expected, place(judged->trial, record, at));
@@ -235,19 +241,20 @@ static void judge_verdicts(struct judged *judged)
         findings_about(judged->findings, "%s", place(trial, i, at));
         for (unsigned k = 0; k < trial->pipeline.store_count; k++) {
             if (((record->stored | record->refused) >> k & 1) == 0)
-                findings_add(judged->findings, record->given->head.node,
+                findings_add(judged->findings, input(trial, i),
                              "no verdict: neither stored in %s, nor dropped, nor a dead letter",
                              trial->pipeline.stores[k].name);
         }
     }
     findings_about(judged->findings, "%s", "");
+    const struct spec *spec = trial->scenario->spec;
     uint64_t known = trial->counts.stored + trial->counts.dropped + trial->counts.dead_lettered;
-    if (known != trial->record_count)
-        findings_add(judged->findings, NULL, "expected a verdict for each of %u records, found %llu",
+    if (known != trial->record_count && trial->status == STATUS_OK)
+        findings_add(judged->findings, spec->head.node, "expected a verdict for each of %u records, found %llu",
                      trial->record_count, (unsigned long long)known);
 }
 
-/* True: it ended as it should, so that every record has a verdict. */
+/* True: every record should have a verdict. */
 static bool judge_end(struct judged *judged)
 {
     const struct trial *trial = judged->trial;
@@ -260,12 +267,12 @@ static bool judge_end(struct judged *judged)
         return true;
     }
     if (trial->status != STATUS_FAILED)
-        findings_add(judged->findings, NULL, "not done within %.3g s (timeout)", (double)trial->ns / 1e9);
+        findings_add(judged->findings, spec->head.node, "not done within %.3g s (timeout)", (double)trial->ns / 1e9);
     else if (spec->stops == NULL)
-        findings_add(judged->findings, NULL, "the service stopped: %s", trial->error.text);
+        findings_add(judged->findings, spec->head.node, "the service stopped: %s", trial->error.text);
     else
         (void)fits_text(spec->stops, trial->error.text, true, "stops", spec->head.node, judged->findings);
-    return false;
+    return trial->status != STATUS_FAILED;
 }
 
 void judge(struct trial *trial, struct findings *findings)

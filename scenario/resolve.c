@@ -57,7 +57,6 @@ static bool declare_stores(struct config_loader *loader, const struct config_map
 
 static bool expect_of_store(struct config_loader *loader, const struct config_node *node, struct scenario_store *store)
 {
-    store->expected = node;
     return config_parse(loader, &spec_outputs_field, node, &store->outputs);
 }
 

@@ -19,7 +19,8 @@ static bool parse_moment(struct config_loader *loader, const struct config_node 
     char found[FOUND_MAX];
     if (node->kind == NODE_SCALAR && timestamp_read(node->text, ret))
         return true;
-    if (node->kind == NODE_SCALAR && node->text[0] != '\0' && node->text[strspn(node->text, "-0123456789")] == '\0')
+    const char *digits = node->kind == NODE_SCALAR ? node->text + (node->text[0] == '-') : "";
+    if (digits[0] != '\0' && digits[strspn(digits, "0123456789")] == '\0')
         return config_parse(loader, &MS, node, ret);
     config_error(loader->report, node, "expected a time (2026-01-02T03:04:05Z) or milliseconds since 1970, found %s",
                  found_words(node, found));

@@ -11,9 +11,8 @@
 #include "scenario/spec.h"
 
 struct scenario_store {
-    struct config_list outputs;         /* struct spec_output */
-    const struct config_list *answers;  /* struct spec_answer; NULL: it stores all */
-    const struct config_node *expected; /* where the outputs stand; NULL: nowhere */
+    struct config_list outputs;        /* struct spec_output */
+    const struct config_list *answers; /* struct spec_answer; NULL: it stores all */
 };
 
 struct scenario_step {
