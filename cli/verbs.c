@@ -283,6 +283,7 @@ static const struct option HELP_OPTIONS[] = {
     {0},
 };
 
+static const char *const SCHEMAS[] = {"config", "test", NULL};
 static const char *const SHELLS[] = {"bash", "zsh", "fish", NULL};
 
 const struct exit_words command_exits[] = {
@@ -464,12 +465,15 @@ const struct verb command_verbs[] = {
          "add fields, store into SQLite; what is broken goes to a dead-letter topic. Config, table and database\n"
          "stay in DIR to look at.\n"},
     {.name = "schema",
-     .arguments = "",
-     .help = "print the JSON Schema of configs, for editors",
+     .arguments = "[KIND]",
+     .most = 1,
+     .choices = SCHEMAS,
+     .help = "print the JSON Schema of configs, or of test's scenario files, for editors",
      .options = HELP_ONLY,
      .run = verb_schema,
-     .examples = "  weir schema > weir.schema.json\n",
-     .details = "An editor with a YAML language server uses it when a config begins with\n"
+     .examples = "  weir schema > weir.schema.json\n"
+                 "  weir schema test > weir-test.schema.json\n",
+     .details = "KIND is config or test. An editor with a YAML language server uses it when a file begins with\n"
                 "  # yaml-language-server: $schema=weir.schema.json\n"},
     {.name = "completion",
      .arguments = "SHELL",

@@ -176,7 +176,7 @@ bool condition_parse(struct config_loader *loader, const struct config_node *nod
     return good;
 }
 
-void condition_definition(FILE *out)
+static void write_condition(FILE *out)
 {
     fputs("{\"type\": \"object\", \"description\": \"A condition on the document: one test of a path, or several "
           "joined by all, any, not.\", "
@@ -203,5 +203,15 @@ void condition_definition(FILE *out)
           "\"oneOf\": [{\"required\": [\"path\"], \"minProperties\": 2, \"maxProperties\": 2}, "
           "{\"required\": [\"all\"], \"maxProperties\": 1}, {\"required\": [\"any\"], \"maxProperties\": 1}, "
           "{\"required\": [\"not\"], \"maxProperties\": 1}]}",
+          out);
+}
+
+void condition_definitions(FILE *out)
+{
+    fputs("\"condition\": ", out);
+    write_condition(out);
+    fputs(",\n    \"conditions\": {\"anyOf\": [{\"type\": \"array\", \"minItems\": 1, \"items\": {\"$ref\": "
+          "\"#/definitions/condition\"}}, "
+          "{\"$ref\": \"#/definitions/condition\"}]}",
           out);
 }

@@ -6,7 +6,7 @@
 
 /* ret: struct condition. False: reported. */
 bool condition_parse(struct config_loader *loader, const struct config_node *node, void *ret);
-/* Its JSON Schema, which refers to itself as #/definitions/condition. */
-void condition_definition(FILE *out);
+/* Its JSON Schema: two members of the schema's `definitions`, condition and conditions, as config_condition refers to them. */
+void condition_definitions(FILE *out);
 
 #endif

@@ -122,16 +122,6 @@ static void write_stage(const struct config_registry *registry, FILE *out)
     fputs("},\n", out);
 }
 
-static void write_conditions(FILE *out)
-{
-    fputs("    \"condition\": ", out);
-    condition_definition(out);
-    fputs(",\n    \"conditions\": {\"anyOf\": [{\"type\": \"array\", \"minItems\": 1, \"items\": {\"$ref\": "
-          "\"#/definitions/condition\"}}, "
-          "{\"$ref\": \"#/definitions/condition\"}]}\n",
-          out);
-}
-
 static void write_top(FILE *out)
 {
     const struct config_field *field = file_field.table->fields;
@@ -163,6 +153,8 @@ void config_schema(const struct config_registry *registry, FILE *out)
     write_enricher(registry, out);
     write_store(registry, out);
     write_stage(registry, out);
-    write_conditions(out);
+    fputs("    ", out);
+    condition_definitions(out);
+    fputc('\n', out);
     fputs("  }\n}\n", out);
 }

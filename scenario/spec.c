@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "config/condition.h"
 #include "config/fields.h"
 #include "config/found.h"
 #include "config/loader.h"
@@ -29,7 +30,7 @@ static bool parse_moment(struct config_loader *loader, const struct config_node 
 
 static void moment_schema(FILE *out)
 {
-    fputs("{\"type\": [\"string\", \"integer\"]}", out);
+    given_schema(out); /* YAML 1.1 has a type of its own for times without quotes */
 }
 
 static const struct config_custom MOMENT = {
@@ -255,6 +256,14 @@ static const struct config_field STAGE_ANSWERS = {
 
 /* -- what is expected -- */
 
+/* Kept as they are: what they mean depends on the config (resolve.c). */
+static bool keep_node(struct config_loader *loader, const struct config_node *node, void *ret)
+{
+    (void)loader;
+    *(const struct config_node **)ret = node;
+    return true;
+}
+
 static const struct config_field ABSENT = {
     .help = "A path that leads nowhere.", .kind = CONFIG_CUSTOM, .custom = &config_path};
 
@@ -298,6 +307,18 @@ ITEM(OUTPUT, "What is stored for a record.", struct spec_output, OUTPUT_ROWS, ch
 const struct config_field spec_outputs_field = {
     .help = "What is stored, in the order of the input.", .kind = CONFIG_LIST, .max = INPUT_MAX, .item = &OUTPUT};
 
+static void outputs_schema(FILE *out)
+{
+    fputs("{\"anyOf\": [", out);
+    config_schema_field(&spec_outputs_field, out, 0);
+    fputs(", {\"type\": \"object\", \"additionalProperties\": ", out);
+    config_schema_field(&spec_outputs_field, out, 0);
+    fputs("}]}", out);
+}
+
+static const struct config_custom OUTPUTS = {
+    .name = "outputs", .size = sizeof(const struct config_node *), .parse = keep_node, .schema = outputs_schema};
+
 static const struct config_field LETTER_ROWS[] = {
     PARTITION_ROW(struct spec_letter, partition, "The record's partition.", "-1"),
     OFFSET_ROW(struct spec_letter, offset, "The record's offset."),
@@ -323,15 +344,34 @@ const struct config_field spec_drops_field = {
     .help = "The records that are dropped.", .kind = CONFIG_LIST, .max = INPUT_MAX, .item = &DROP};
 const struct config_field spec_count_field = {.kind = CONFIG_INT, .max = INPUT_MAX};
 
+static void drops_schema(FILE *out)
+{
+    fputs("{\"anyOf\": [{\"type\": \"integer\", \"minimum\": 0}, ", out);
+    config_schema_field(&spec_drops_field, out, 0);
+    fputs("]}", out);
+}
+
+static const struct config_custom DROPS = {
+    .name = "drops", .size = sizeof(const struct config_node *), .parse = keep_node, .schema = drops_schema};
+
 /* -- scenarios -- */
+
+static void config_node_schema(FILE *out)
+{
+    fputs("{\"type\": [\"string\", \"object\"], \"minLength\": 1}", out);
+}
+
+static const struct config_custom CONFIG = {
+    .name = "a config", .size = sizeof(const struct config_node *), .parse = keep_node, .schema = config_node_schema};
 
 static const struct config_field VARIABLE = {.help = "Its value.", .kind = CONFIG_STRING};
 
 #define SHARED_ROWS                                                                                                    \
     {.name = "config",                                                                                                 \
      .help = "The config: a file's path, or the config itself or a part of it.",                                       \
-     .kind = CONFIG_NODE,                                                                                              \
-     .offset = offsetof(struct spec, config)},                                                                         \
+     .kind = CONFIG_CUSTOM,                                                                                            \
+     .offset = offsetof(struct spec, config),                                                                          \
+     .custom = &CONFIG},                                                                                               \
         {.name = "environment",                                                                                        \
          .help = "Variables for ${...} in the config's file.",                                                         \
          .kind = CONFIG_MAP,                                                                                           \
@@ -381,8 +421,9 @@ static const struct config_field SCENARIO_ROWS[] = {
     {.name = "output",
      .help = "What is stored, in the order of the input; with several stores a map of lists, by their names. Default: "
              "nothing.",
-     .kind = CONFIG_NODE,
-     .offset = offsetof(struct spec, output)},
+     .kind = CONFIG_CUSTOM,
+     .offset = offsetof(struct spec, output),
+     .custom = &OUTPUTS},
     {.name = "dead_letters",
      .help = "The records that are rejected, in the order of the input. Default: none.",
      .kind = CONFIG_LIST,
@@ -390,8 +431,9 @@ static const struct config_field SCENARIO_ROWS[] = {
      .item = &LETTER},
     {.name = "drops",
      .help = "The records that are dropped, in the order of the input, or only how many. Default: none.",
-     .kind = CONFIG_NODE,
-     .offset = offsetof(struct spec, drops)},
+     .kind = CONFIG_CUSTOM,
+     .offset = offsetof(struct spec, drops),
+     .custom = &DROPS},
     {.name = "stops",
      .help = "The service stops by itself, and says this (or a text that has this in it).",
      .kind = CONFIG_STRING,
@@ -419,3 +461,18 @@ const struct config_field spec_scenario_field = {
     .help = "A scenario.", .kind = CONFIG_OBJECT, .table = &SCENARIO_TABLE};
 const struct config_field spec_file_field = {
     .help = "A file of scenarios.", .kind = CONFIG_OBJECT, .table = &FILE_TABLE};
+
+void spec_schema(FILE *out)
+{
+    fputs(
+        "{\n  \"$schema\": \"http://json-schema.org/draft-07/schema#\",\n  \"title\": \"weir scenarios\",\n"
+        "  \"description\": \"Records, and what a config makes of them: for `weir test`.\",\n  \"if\": {\"required\": "
+        "[\"input\"]},\n  \"then\": ",
+        out);
+    config_schema_field(&spec_scenario_field, out, 2);
+    fputs(",\n  \"else\": ", out);
+    config_schema_field(&spec_file_field, out, 2);
+    fputs(",\n  \"definitions\": {\n    ", out);
+    condition_definitions(out);
+    fputs("\n  }\n}\n", out);
+}

@@ -105,4 +105,7 @@ extern const struct config_field spec_outputs_field;  /* CONFIG_LIST of struct s
 extern const struct config_field spec_drops_field;    /* CONFIG_LIST of struct spec_drop */
 extern const struct config_field spec_count_field;    /* CONFIG_INT, for `drops: 2` */
 
+/* The JSON Schema of scenario files, draft-07. */
+void spec_schema(FILE *out);
+
 #endif

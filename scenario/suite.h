@@ -50,7 +50,4 @@ unsigned suite_mistakes(const struct suite *suite);
 void suite_print(const struct suite *suite, FILE *out, bool colour);
 void suite_print_json(const struct suite *suite, FILE *out);
 
-/* The JSON Schema of such files, draft-07. */
-void suite_schema(FILE *out);
-
 #endif

@@ -1,6 +1,7 @@
 """Holds the docs to the program: check.py WEIR ROOT. Prints what is wrong and exits with 1.
 
 - every whole config in a ```yaml block passes `weir check`; what is marked ```yaml fragment is checked together with a source
+- every ```yaml scenario block passes `weir test`, beside the file orders.yaml that the README shows
 - the reference in docs/configuration.md is what `weir schema` says
 - docs/metrics.md names the metrics that the sources make, no more and no less
 - every verb and make target that is shown is there, and so is every file that is linked to or named
@@ -14,7 +15,7 @@ import tempfile
 
 WEIR, ROOT = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
 BASE = "service: docs\nsource:\n  kafka: {brokers: \"localhost:9092\", group: docs, topics: [docs]}\n"
-FOLDERS = ("processor", "stages", "connectors", "config", "admin", "cli", "tests", "deploy", "docs", "scripts", ".ci")
+FOLDERS = ("processor", "stages", "connectors", "config", "admin", "cli", "scenario", "tests", "deploy", "docs", "scripts", ".ci")
 # What a page tells the reader to make.
 TO_BE_MADE = {"docs/writing-a-stage.md": "mask"}
 wrong = []
@@ -58,6 +59,26 @@ def check_configs(name, text):
     return count
 
 
+def check_scenarios(name, text):
+    """Beside a customers.csv and the README's config, which is orders.yaml."""
+    service = next(block for _, info, block in blocks(read("README.md")) if info == "yaml" and "source:" in block)
+    count = 0
+    with tempfile.TemporaryDirectory() as folder:
+        for file, content in (("customers.csv", "customer_id,name,tier\nc-1,Ada,gold\n"), ("orders.yaml", service)):
+            with open(os.path.join(folder, file), "w", encoding="utf-8") as out:
+                out.write(content)
+        for line, info, block in blocks(text):
+            if info != "yaml scenario":
+                continue
+            count += 1
+            with open(os.path.join(folder, "test.yaml"), "w", encoding="utf-8") as out:
+                out.write(block)
+            result = subprocess.run([WEIR, "test", "test.yaml"], capture_output=True, text=True, cwd=folder, check=False)
+            if result.returncode != 0:
+                wrong.append(f"{name}:{line}: weir test says {result.returncode}:\n{result.stdout}{result.stderr}")
+    return count
+
+
 def check_commands(name, text):
     phony = set(" ".join(re.findall(r"^\.PHONY:(.*)", read("Makefile").replace("\\\n", " "), re.M)).split())
     help_text = subprocess.run([WEIR, "help"], capture_output=True, text=True, check=True).stdout
@@ -98,7 +119,7 @@ def check_reference():
 
 def check_metrics():
     made = set()
-    for folder in FOLDERS[:6]:
+    for folder in FOLDERS[:7]:
         for where, _, files in os.walk(os.path.join(ROOT, folder)):
             for file in files:
                 if file.endswith(".c"):
@@ -110,16 +131,17 @@ def check_metrics():
 
 
 def main():
-    configs = 0
+    configs = scenarios = 0
     for name in documents():
         text = read(name)
         configs += check_configs(name, text)
+        scenarios += check_scenarios(name, text)
         check_commands(name, text)
         check_files(name, text)
     check_reference()
     metrics = check_metrics()
-    print("\n".join(wrong) if wrong else f"{configs} configs, {metrics} metrics: the docs are right")
-    sys.exit(1 if wrong or configs < 3 or metrics < 20 else 0)
+    print("\n".join(wrong) if wrong else f"{configs} configs, {scenarios} scenarios, {metrics} metrics: the docs are right")
+    sys.exit(1 if wrong or configs < 3 or scenarios < 3 or metrics < 20 else 0)
 
 
 main()

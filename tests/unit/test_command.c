@@ -157,7 +157,7 @@ static void too_few_and_too_many_arguments_are_told(void **state)
     assert_wrong("run", "wants FILE");
     assert_wrong("check", "wants FILE...");
     assert_wrong("run a b", "takes FILE only: \"b\" is too much");
-    assert_wrong("schema x", "takes no argument, not \"x\"");
+    assert_wrong("demo x", "takes no argument, not \"x\"");
     assert_wrong("", "a verb is missing");
 }
 

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "cli/registry.h"
+#include "scenario/spec.h"
 #include "tests/support/load.h"
 
 static int run(const char *command)
@@ -58,6 +59,37 @@ static void the_schema_is_one_and_every_example_fits(void **state)
              load_root(), schema, load_root(), load_root());
     assert_int_equal(run(command), 0);
     unlink(schema);
+}
+
+static void every_scenario_fits_the_schema_of_scenarios(void **state)
+{
+    (void)state;
+    static const char *const WRONG[] = {
+        "name: a\nconfig: c.yaml\ninput: {valeu: 1}\n",
+        "name: a\nconfig: c.yaml\ninput: {value: 1}\noutput: {valeu: 1}\n",
+        "config: c.yaml\nscenarios: [{name: a, input: {value: 1}, drops: many}]\n",
+        "config: c.yaml\nscenarios: [{input: {value: 1}}]\n",
+        "config: [1]\nname: a\ninput: {value: 1}\n",
+        "service: s\n",
+    };
+    char schema[256], path[300], command[2048];
+    write_schema(schema, sizeof schema);
+    FILE *file = fopen(schema, "w");
+    assert_non_null(file);
+    spec_schema(file);
+    assert_int_equal(fclose(file), 0);
+    snprintf(command, sizeof command, "python3 '%s/tests/support/validate.py' %s '%s'/tests/scenario/*.yaml >&2",
+             load_root(), schema, load_root());
+    assert_int_equal(run(command), 0);
+    for (size_t i = 0; i < sizeof WRONG / sizeof WRONG[0]; i++) {
+        snprintf(path, sizeof path, "%s-wrong-%zu.yaml", schema, i);
+        write_text(path, WRONG[i]);
+    }
+    snprintf(command, sizeof command, "python3 '%s/tests/support/validate.py' --refuse %s %s-wrong-*.yaml >&2",
+             load_root(), schema, schema);
+    assert_int_equal(run(command), 0);
+    snprintf(command, sizeof command, "rm %s %s-wrong-*.yaml", schema, schema);
+    assert_int_equal(run(command), 0);
 }
 
 static void schema_and_parser_agree(void **state)
@@ -122,6 +154,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_schema_is_one_and_every_example_fits),
+        cmocka_unit_test(every_scenario_fits_the_schema_of_scenarios),
         cmocka_unit_test(schema_and_parser_agree),
     };
     return cmocka_run_group_tests(tests, load_environment, NULL);
