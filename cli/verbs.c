@@ -252,6 +252,15 @@ static const struct option TAP_OPTIONS[] = {
     {0},
 };
 
+static const struct option TOP_OPTIONS[] = {
+    {.id = OPTION_EVERY, .name = "every", .value = "TIME", .help = "from one look to the next (1s)", .duration = true},
+    {.id = OPTION_ONCE, .name = "once", .help = "one picture, after two looks, and the end: for a log"},
+    {.id = OPTION_JSON, .name = "json", .help = "what the service says at each look, one JSON object a line"},
+    ADMIN_OPTION,
+    HELP_OPTION,
+    {0},
+};
+
 static const struct option DEMO_OPTIONS[] = {
     {.id = OPTION_RECORDS,
      .letter = 'n',
@@ -452,6 +461,23 @@ const struct verb command_verbs[] = {
          "an hour at the latest, and when it reads nothing for 10 s.\n"
          "The service's admin port must listen on this machine only, or its config allow it (admin: {tap: always}).\n"
          "Exits with 0 at its end, 64 when the stage or the test is wrong, 69 when there is no service.\n"},
+    {.name = "top",
+     .arguments = "[FILE]",
+     .most = 1,
+     .help = "watch the running service: stages, queues, rates, latencies, what blocks",
+     .options = TOP_OPTIONS,
+     .run = verb_top,
+     .examples = "  weir top orders.yaml\n"
+                 "  weir top --admin http://127.0.0.1:8080 --every 5s\n"
+                 "  weir top orders.yaml --once\n"
+                 "  weir top orders.yaml --json | jq .records.lag\n",
+     .details =
+         "q or Ctrl-C ends it, a blank looks at once. Rates and latencies (half of the batches take up to P50, 99 % up "
+         "to\n"
+         "P99) are of the time between two looks. What blocks is the stage or store behind the last queue that is\n"
+         "over half full: what holds up all that comes before it. A service that goes away is waited for.\n"
+         "Without a terminal, or where TERM is dumb, a plain picture is written at each look. NO_COLOR is honoured.\n"
+         "--json has what GET /status of the admin port has: counts since the service began, and histograms.\n"},
     {.name = "demo",
      .arguments = "",
      .help = "run everything on an embedded broker with generated orders",

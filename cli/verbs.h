@@ -13,6 +13,7 @@ enum exit_code verb_dlq_list(const struct command *command);
 enum exit_code verb_dlq_show(const struct command *command);
 enum exit_code verb_dlq_redrive(const struct command *command);
 enum exit_code verb_tap(const struct command *command);
+enum exit_code verb_top(const struct command *command);
 enum exit_code verb_schema(const struct command *command);
 enum exit_code verb_demo(const struct command *command);
 enum exit_code verb_completion(const struct command *command);

@@ -235,13 +235,11 @@ void metric_observe(struct metric *metric, int64_t ns, uint64_t count)
     }
 }
 
-int64_t metric_quantile(const struct metric *metric, double quantile)
+int64_t metric_quantile_of(const uint64_t counts[METRIC_BUCKETS], double quantile)
 {
-    uint64_t counts[METRIC_BUCKETS], total = 0;
-    for (unsigned i = 0; i < METRIC_BUCKETS; i++) {
-        counts[i] = atomic_load_explicit(&metric->buckets[i], memory_order_relaxed);
+    uint64_t total = 0;
+    for (unsigned i = 0; i < METRIC_BUCKETS; i++)
         total += counts[i];
-    }
     double rank = quantile * (double)total, before = 0;
     for (unsigned i = 0; i < METRIC_BUCKETS - 1; i++) {
         if (counts[i] > 0 && before + (double)counts[i] >= rank) {
@@ -252,6 +250,14 @@ int64_t metric_quantile(const struct metric *metric, double quantile)
     }
     /* Beyond the last bound nothing is known but that. */
     return total > 0 ? metric_bound(METRIC_BUCKETS - 2) : 0;
+}
+
+int64_t metric_quantile(const struct metric *metric, double quantile)
+{
+    uint64_t counts[METRIC_BUCKETS];
+    for (unsigned i = 0; i < METRIC_BUCKETS; i++)
+        counts[i] = atomic_load_explicit(&metric->buckets[i], memory_order_relaxed);
+    return metric_quantile_of(counts, quantile);
 }
 
 /* What a list holds never changes but at its end, so the mutex is needed for the step only, and visit may take its time (and make metrics). */

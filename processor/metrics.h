@@ -60,6 +60,7 @@ void metric_hide(struct metric *metric);
 void metric_observe(struct metric *metric, int64_t ns, uint64_t count);
 int64_t metric_bound(unsigned bucket); /* upper bound in ns, INT64_MAX for the last */
 /* The value below which `quantile` (0..1) of the observations are, in ns, by linear interpolation within the bucket; 0 when there are none. */
+int64_t metric_quantile_of(const uint64_t counts[METRIC_BUCKETS], double quantile);
 int64_t metric_quantile(const struct metric *metric, double quantile);
 /* Visits all (hidden ones too), grouped by name: those of one name share the pointers `name` and `help`. */
 void metrics_each(struct metrics *metrics, void (*visit)(const struct metric *metric, void *arg), void *arg);
