@@ -233,7 +233,7 @@ static void write_limits(const struct stretch *stretch, FILE *out)
         fputs("where     only records that --where holds for\n", out);
     if (stretch->max_records > 0)
         fprintf(out, "at most   %s records\n", text_count(text, stretch->max_records));
-    if (has_filter(stretch))
+    if (has_filter(stretch) && !stretch_view_is_empty(stretch))
         fputs("          records and bytes are those between the offsets: what the filter leaves out is among them\n",
               out);
 }

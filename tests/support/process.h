@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-enum { PROCESS_PATIENCE_S = 60, PROCESS_ARGUMENTS = 12 };
+enum { PROCESS_PATIENCE_S = 60, PROCESS_ARGUMENTS = 20 };
 
 struct process {
     pid_t pid;               /* 0: not running */
