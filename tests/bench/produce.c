@@ -23,13 +23,18 @@ static const char USAGE[] =
     "  --payload P        of each value by itself: none, zstd (none)\n"
     "  --broken PPM       orders in a million that are broken JSON (0)\n"
     "  --rate N           orders a second at most (as fast as it goes)\n"
+    "  --begin MS         their timestamps: that of order 0, since 1970 (the time when they are sent)\n"
+    "  --every US         from one order's timestamp to the next one's\n"
+    "  --jitter MS        each is up to so much earlier than its turn: out of order, and known by its id\n"
+    "  --list-from MS --list-to MS   produce nothing, but print the ids of the orders with timestamps between the two\n"
+    "                     (the second not among them), each with `good` or `broken`\n"
     "  --customers FILE   write the table of all customers as CSV; alone, that is all it does\n";
 
 enum { FLUSH_MS = 300000 };
 
 struct producer {
     const char *brokers, *topic, *compression, *payload, *customers;
-    uint64_t records, first, partitions, ppm, rate;
+    uint64_t records, first, partitions, ppm, rate, begin, every, jitter, list_from, list_to;
     ZSTD_CCtx *zstd; /* NULL: values go out as they are */
     rd_kafka_t *rk;
     rd_kafka_topic_t *handle;
@@ -69,6 +74,24 @@ static void connect_producer(struct producer *producer)
     producer->handle = rd_kafka_topic_new(producer->rk, producer->topic, NULL);
 }
 
+/* 0: now. The jitter's steps are a prime away from each other, so that neighbours are mixed. */
+static int64_t timestamp_of(const struct producer *producer, uint64_t id)
+{
+    if (producer->begin == 0)
+        return 0;
+    uint64_t late = producer->jitter > 0 ? id * 7919 % producer->jitter : 0;
+    return (int64_t)(producer->begin + id * producer->every / 1000 - late);
+}
+
+static rd_kafka_resp_err_t send_order(const struct producer *producer, uint64_t id, const void *value, size_t size,
+                                      const char *key)
+{
+    return rd_kafka_producev(
+        producer->rk, RD_KAFKA_V_RKT(producer->handle), RD_KAFKA_V_PARTITION((int32_t)(id % producer->partitions)),
+        RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_VALUE((void *)value, size),
+        RD_KAFKA_V_KEY(key, ORDER_ID_SIZE), RD_KAFKA_V_TIMESTAMP(timestamp_of(producer, id)), RD_KAFKA_V_END);
+}
+
 static void produce_one(struct producer *producer, uint64_t id)
 {
     char key[ORDER_ID_SIZE + 1];
@@ -82,10 +105,10 @@ static void produce_one(struct producer *producer, uint64_t id)
             kafka_die("produce: zstd: %s", ZSTD_getErrorName(size));
         value = packed;
     }
-    while (rd_kafka_produce(producer->handle, (int32_t)(id % producer->partitions), RD_KAFKA_MSG_F_COPY, value, size,
-                            key, ORDER_ID_SIZE, NULL) != 0) {
-        if (rd_kafka_last_error() != RD_KAFKA_RESP_ERR__QUEUE_FULL)
-            kafka_die("produce: %s", rd_kafka_err2str(rd_kafka_last_error()));
+    rd_kafka_resp_err_t err;
+    while ((err = send_order(producer, id, value, size, key)) != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        if (err != RD_KAFKA_RESP_ERR__QUEUE_FULL)
+            kafka_die("produce: %s", rd_kafka_err2str(err));
         rd_kafka_poll(producer->rk, 100);
     }
     producer->bytes += size;
@@ -133,15 +156,33 @@ static void parse(int argc, char **argv, struct producer *producer)
         {"payload", &producer->payload, NULL},
         {"broken", NULL, &producer->ppm},
         {"rate", NULL, &producer->rate},
+        {"begin", NULL, &producer->begin},
+        {"every", NULL, &producer->every},
+        {"jitter", NULL, &producer->jitter},
+        {"list-from", NULL, &producer->list_from},
+        {"list-to", NULL, &producer->list_to},
         {"customers", &producer->customers, NULL},
         {NULL, NULL, NULL},
     };
     int rest = options_parse(argc, argv, targets, USAGE);
     bool produces = producer->brokers != NULL && producer->topic != NULL;
-    if (rest < argc || producer->partitions < 1 || (!produces && producer->customers == NULL))
+    if (rest < argc || producer->partitions < 1 || (!produces && producer->customers == NULL && producer->list_to == 0))
         kafka_die("%s", USAGE);
     if (strcmp(producer->payload, "none") != 0 && strcmp(producer->payload, "zstd") != 0)
         kafka_die("produce: --payload: expected none or zstd, found %s", producer->payload);
+}
+
+static void list(const struct producer *producer)
+{
+    for (uint64_t id = producer->first; id < producer->first + producer->records; id++) {
+        uint8_t text[ORDER_SIZE];
+        int64_t timestamp = timestamp_of(producer, id);
+        bool broken = orders_is_broken(id, (unsigned)producer->ppm);
+        if (timestamp < (int64_t)producer->list_from || timestamp >= (int64_t)producer->list_to)
+            continue;
+        orders_write(id, broken, text);
+        printf("%.*s %s\n", ORDER_ID_SIZE, (const char *)text + ORDER_ID_AT, broken ? "broken" : "good");
+    }
 }
 
 static void write_customers(const char *path)
@@ -160,7 +201,9 @@ int main(int argc, char **argv)
     parse(argc, argv, &producer);
     if (producer.customers != NULL)
         write_customers(producer.customers);
-    if (producer.topic == NULL)
+    if (producer.list_to > 0)
+        list(&producer);
+    if (producer.topic == NULL || producer.list_to > 0)
         return 0;
     if (strcmp(producer.payload, "zstd") == 0)
         producer.zstd = ZSTD_createCCtx();

@@ -149,6 +149,12 @@ static void test_a_zombie_writes_nothing(void **state)
     run("zombie", (const char *[SETTINGS]){"STORE=postgres", "RECORDS=200000", NULL});
 }
 
+static void test_a_window_is_replayed_exactly_beside_a_live_group(void **state)
+{
+    (void)state;
+    run("replay", (const char *[SETTINGS]){"RECORDS=300000", NULL});
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -161,6 +167,7 @@ int main(void)
         cmocka_unit_test(test_exactly_once_into_a_database_that_dies_under_way),
         cmocka_unit_test(test_exactly_once_into_a_topic_by_transactions),
         cmocka_unit_test(test_a_zombie_writes_nothing),
+        cmocka_unit_test(test_a_window_is_replayed_exactly_beside_a_live_group),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
