@@ -28,13 +28,14 @@ PARTITIONS = 6
 RSS_GOAL = 96 * 1024 * 1024
 # CPU us per record; floor: none.
 GOALS = {"file": 1.5, "sqlite": 1.8, "kafka": 2.5}
-# What is run: STORE[@MEMORY][+once]. Exactly once is compared with at least once in the same memory.
+# What is run: STORE[@MEMORY][+once|+replay]. Exactly once is compared with at least once in the same memory.
 STORES = {"file": "NDJSON, zstd level 1", "sqlite": "SQLite, append", "kafka": "Kafka topic, lz4", "kafka@256MiB": "Kafka topic, lz4, 256 MiB",
           "postgres": "PostgreSQL, append", "upsert": "PostgreSQL, upsert"}
 NAMES = {"floor": "floor: a consumer that counts", "postgres-ceiling": "ceiling: a bare COPY", "upsert-ceiling": "ceiling: a bare upsert", **STORES,
-         **{f"{store}+once": f"{name}, once" for store, name in STORES.items() if store != "kafka"}}
-# Records/s of weir to those of the bare client on the same server; of exactly once to at least once.
-CEILING_GOAL, ONCE_GOAL = 0.85, 0.9
+         **{f"{store}+once": f"{name}, once" for store, name in STORES.items() if store != "kafka"},
+         **{f"{store}+replay": f"{name}, replay" for store, name in STORES.items() if store in ("file", "sqlite")}}
+# Records/s of weir to those of the bare client on the same server; of exactly once to at least once; of replay to run.
+CEILING_GOAL, ONCE_GOAL, REPLAY_GOAL = 0.85, 0.9, 0.9
 # Of the bare client: what weir hands over between two flushes by default.
 FLUSH = 16384
 # Those with a goal in memory show that they need no more, the others have what weir takes by itself.
@@ -110,20 +111,22 @@ def stored_in(kind, out):
 
 
 def run_weir(name, number):
-    store, _, once = name.partition("+")
+    store, _, how = name.partition("+")
+    once = how == "once"
     kind, _, memory = store.partition("@")
     out = os.path.join(SCRATCH, "out")
     os.makedirs(out)
     if kind in ("postgres", "upsert"):
         make_table()
     if kind == "kafka":
-        out = f"{RUN}-out-{memory}{once}-{number}"
+        out = f"{RUN}-out-{memory}{how}-{number}"
         produce("--topic", out, "--records", "0", stdout=subprocess.DEVNULL)
     receipt = os.path.join(SCRATCH, "receipt.json")
-    environment = dict(os.environ, BENCH_BROKER=BROKER, BENCH_GROUP=f"{RUN}-{kind}-{memory}{once}-{number}", BENCH_TOPIC=RUN,
+    environment = dict(os.environ, BENCH_BROKER=BROKER, BENCH_GROUP=f"{RUN}-{kind}-{memory}{how}-{number}", BENCH_TOPIC=RUN,
                        BENCH_DIR=SCRATCH, BENCH_OUT=out, BENCH_MEMORY=memory or os.environ.get("MEMORY", MEMORY.get(kind, "256MiB")),
                        BENCH_DELIVERY="exactly_once" if once else "at_least_once")
-    result = measure([WEIR, "run", f"{HERE}/{kind}.yaml", "--exit-at-end", "--quiet", "--receipt", receipt], env=environment)
+    command = ["replay", "--name", "bench", "--execute"] if how == "replay" else ["run", "--exit-at-end"]
+    result = measure([WEIR, *command, f"{HERE}/{kind}.yaml", "--quiet", "--receipt", receipt], env=environment)
     with open(receipt, encoding="utf-8") as file:
         said = json.load(file)
     if said["consumed"] != RECORDS or said["stored"] != RECORDS:
@@ -151,7 +154,8 @@ def ratio(results, kind, other):
 
 def print_ratios(results):
     for store, name in STORES.items():
-        for kind, other, goal, of in ((store, f"{store}-ceiling", CEILING_GOAL, "the bare client's"), (f"{store}+once", store, ONCE_GOAL, "at least once's")):
+        for kind, other, goal, of in ((store, f"{store}-ceiling", CEILING_GOAL, "the bare client's"), (f"{store}+once", store, ONCE_GOAL, "at least once's"),
+                                      (f"{store}+replay", store, REPLAY_GOAL, "run's")):
             share = ratio(results, kind, other)
             if share is not None:
                 print(f"{NAMES[kind]:32}{share:>10.2f} of {of} records/s: {'met' if share >= goal else 'MISSED'} ({goal})")
