@@ -200,7 +200,7 @@ static const struct option DLQ_REDRIVE_OPTIONS[] = {
     LETTER_KIND_OPTIONS,
     {.id = OPTION_TO_SOURCE,
      .name = "to-source",
-     .help = "back into the topics that they came from, for the service itself to consume (through the pipeline)"},
+     .help = "back into the topics they came from, for the service to consume"},
     {.id = OPTION_MAX_ATTEMPTS,
      .name = "max-attempts",
      .value = "N",
