@@ -155,6 +155,12 @@ static void test_a_window_is_replayed_exactly_beside_a_live_group(void **state)
     run("replay", (const char *[SETTINGS]){"RECORDS=300000", NULL});
 }
 
+static void test_dead_letters_are_redriven_and_none_is_stored_twice(void **state)
+{
+    (void)state;
+    run("dlq", (const char *[SETTINGS]){"RECORDS=60000", NULL});
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -168,6 +174,7 @@ int main(void)
         cmocka_unit_test(test_exactly_once_into_a_topic_by_transactions),
         cmocka_unit_test(test_a_zombie_writes_nothing),
         cmocka_unit_test(test_a_window_is_replayed_exactly_beside_a_live_group),
+        cmocka_unit_test(test_dead_letters_are_redriven_and_none_is_stored_twice),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
