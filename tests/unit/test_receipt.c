@@ -103,6 +103,22 @@ static void json_without_commits_is_whole_too(void **state)
     free(text);
 }
 
+static void what_was_passed_over_is_told_where_something_chooses(void **state)
+{
+    struct fixture *fixture = *state;
+    char *text = print_with(&fixture->receipt, receipt_json);
+    assert_null(strstr(text, "passed_over"));
+    free(text);
+    fixture->receipt.filtered = true;
+    fixture->receipt.passed_over = 1234;
+    text = print_with(&fixture->receipt, receipt_json);
+    assert_non_null(strstr(text, "\"offsets\": {}, \"passed_over\": 1234}\n"));
+    free(text);
+    text = print_with(&fixture->receipt, receipt_print);
+    assert_non_null(strstr(text, "  passed over              1,234\n"));
+    free(text);
+}
+
 static void people_read_counts_rate_and_offsets(void **state)
 {
     struct fixture *fixture = *state;
@@ -238,6 +254,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(json_has_exactly_what_was_promised),
         TEST(json_without_commits_is_whole_too),
+        TEST(what_was_passed_over_is_told_where_something_chooses),
         TEST(people_read_counts_rate_and_offsets),
         TEST(people_are_told_when_it_did_not_end_well),
         TEST(many_partitions_are_cut_for_people_only),
