@@ -11,7 +11,7 @@ enum { BAR = 40, CELL_MAX = 512 };
 static const char *when(char text[TIMESTAMP_MAX], int64_t ms)
 {
     if (ms < 0)
-        return strcpy(text, "-");
+        return "-";
     size_t size = timestamp_write((uint8_t *)text, ms);
     memcpy(text + size - strlen(".000Z"), "Z", sizeof "Z");
     return text;
