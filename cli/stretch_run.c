@@ -289,6 +289,8 @@ static enum exit_code plan_and_execute(struct run *run)
     enum exit_code code = prepare(run);
     if (code == EXIT_OK)
         code = find(run);
+    if (code == EXIT_OK && run->job->check != NULL)
+        code = run->job->check(run->job->check_arg, run->stretch);
     if (code != EXIT_OK)
         return code;
     bool doing = command_has(run->command, OPTION_EXECUTE) && !stretch_finished(run->stretch);

@@ -13,6 +13,7 @@
 struct config;
 struct record;
 struct stretch;
+struct stretch;
 
 struct stretch_job {
     const char *what;                      /* the verb, in words: "replay", "archive", "redrive" */
@@ -25,6 +26,9 @@ struct stretch_job {
     unsigned store_count;
     bool (*also)(const struct record *record, void *arg); /* see struct stretch_filter */
     void *also_arg;
+    /* Asked when the stretch is found, before the plan is shown; not EXIT_OK: it has said why on stderr. NULL: nothing is to be asked. */
+    enum exit_code (*check)(void *arg, const struct stretch *stretch);
+    void *check_arg;
     bool onward; /* a finished stretch is followed by the next, see struct stretch_request */
     /* Without --execute, and where there is anything left: may say more of it, on stdout before the plan. Not EXIT_OK: said why not, and the plan is not
      * shown. NULL: nothing more. */

@@ -80,6 +80,36 @@ static const struct option REPLAY_OPTIONS[] = {
     {.id = OPTION_DRY_RUN_STORE,
      .name = "dry-run-store",
      .help = "do all but the write: counts what would be stored, dropped and dead-lettered"},
+    {.id = OPTION_FROM_ARCHIVE,
+     .name = "from-archive",
+     .value = "DIR",
+     .help = "out of the files that `weir archive` wrote there, and not out of the topics"},
+    {.id = OPTION_INTO_TOPIC,
+     .name = "into-topic",
+     .value = "TOPIC",
+     .help = "as they are into this topic of the same cluster, and not through the pipeline"},
+    {.id = OPTION_SAME_TOPIC,
+     .name = "same-topic",
+     .help = "with --into-topic: yes, into a topic that the service consumes"},
+    LOG_OPTIONS,
+    HELP_OPTION,
+    {0},
+};
+
+static const char *const ARCHIVE_FORMATS[] = {"frames", "ndjson", NULL};
+
+static const struct option ARCHIVE_OPTIONS[] = {
+    {.id = OPTION_DIR, .name = "dir", .value = "DIR", .help = "where the files are, or go; made when it is not there"},
+    {.id = OPTION_FORMAT,
+     .name = "format",
+     .value = "FORMAT",
+     .help = "bit for bit, what replay reads; or lines for people (frames)",
+     .choices = ARCHIVE_FORMATS},
+    {.id = OPTION_SEGMENT, .name = "segment", .value = "SIZE", .help = "begin another file at this size (256MiB)"},
+    {.id = OPTION_LEVEL, .name = "level", .value = "N", .help = "zstd's level, 1 to 19 (3)", .number = true},
+    {.id = OPTION_LIST, .name = "list", .help = "say what DIR has, by partition; takes no FILE"},
+    {.id = OPTION_VERIFY, .name = "verify", .help = "the same, and read every record of it"},
+    STRETCH_OPTIONS,
     LOG_OPTIONS,
     HELP_OPTION,
     {0},
@@ -381,7 +411,8 @@ const struct verb command_verbs[] = {
      .examples =
          "  weir replay orders.yaml --from 2026-11-25T10:00:00Z --to 2026-11-25T10:10:00Z\n"
          "  weir replay orders.yaml --from -2h --name fix-1 --rate 5000/s --execute\n"
-         "  weir replay orders.yaml --from orders/0@1200,orders/1@900 --max-records 100 --dry-run-store --execute\n",
+         "  weir replay orders.yaml --from orders/0@1200,orders/1@900 --max-records 100 --dry-run-store --execute\n"
+         "  weir replay orders.yaml --from-archive /backup/orders --into-topic orders.restored --execute\n",
      .details =
          "T is a point in time (2026-11-25T10:00:00Z, with an offset as +01:00; 2026-11-25 is midnight, UTC), a time\n"
          "before now (-2h, -1d12h), `beginning`, `now`, or offsets: TOPIC/PARTITION@OFFSET, more of them after "
@@ -478,6 +509,23 @@ const struct verb command_verbs[] = {
          "over half full: what holds up all that comes before it. A service that goes away is waited for.\n"
          "Without a terminal, or where TERM is dumb, a plain picture is written at each look. NO_COLOR is honoured.\n"
          "--json has what GET /status of the admin port has: counts since the service began, and histograms.\n"},
+    {.name = "archive",
+     .arguments = "[FILE]",
+     .most = 1,
+     .help = "write a stretch of the topics of FILE to files, from which replay reads it",
+     .options = ARCHIVE_OPTIONS,
+     .run = verb_archive,
+     .examples = "  weir archive orders.yaml --dir /backup/orders --from -1d --execute\n"
+                 "  weir archive orders.yaml --dir /tmp/look --format ndjson --from -10m --execute\n"
+                 "  weir archive --dir /backup/orders --verify\n"
+                 "  weir replay orders.yaml --from-archive /backup/orders --into-topic orders.restored --execute\n",
+     .details =
+         "The stretch is named and planned as with `weir replay`; nothing happens without --execute. Key, value,\n"
+         "headers and timestamp are kept bit for bit, null apart from empty, in compressed frames with checksums and\n"
+         "an index by time: DIR/TOPIC/PARTITION-OFFSET.weir. What DIR has already is not written again, so the same\n"
+         "command goes on after an interruption. ndjson is for reading: one JSON object a record, see\n"
+         "docs/archive.md; after an interruption some records may stand there twice.\n"
+         "Exits as replay does; --list and --verify with 1 when something is damaged.\n"},
     {.name = "demo",
      .arguments = "",
      .help = "run everything on an embedded broker with generated orders",

@@ -6,6 +6,7 @@
 
 enum exit_code verb_run(const struct command *command);
 enum exit_code verb_replay(const struct command *command);
+enum exit_code verb_archive(const struct command *command);
 enum exit_code verb_check(const struct command *command);
 enum exit_code verb_test(const struct command *command);
 enum exit_code verb_lag(const struct command *command);

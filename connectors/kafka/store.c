@@ -79,7 +79,8 @@ bool kafka_store_blames_record(rd_kafka_resp_err_t err)
 {
     return err == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE || err == RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE ||
            err == RD_KAFKA_RESP_ERR_INVALID_MSG_SIZE || err == RD_KAFKA_RESP_ERR_INVALID_RECORD ||
-           err == RD_KAFKA_RESP_ERR__INVALID_DIFFERENT_RECORD || err == RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP;
+           err == RD_KAFKA_RESP_ERR__INVALID_DIFFERENT_RECORD || err == RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP ||
+           err == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION;
 }
 
 void kafka_store_on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *message, void *opaque)
@@ -326,7 +327,8 @@ static enum status wait_for_topic(struct kafka_store *store, struct context *con
 static enum status check_circle(const struct kafka_store *store, const struct connector_env *env, struct error *error)
 {
     const char *topic = kafka_store_constant_topic(store->config);
-    if (topic == NULL || store->base == NULL || store->config->connection.brokers.count > 0 ||
+    /* A stretch has its end before anything of this run can come into it. */
+    if (topic == NULL || store->base == NULL || store->config->connection.brokers.count > 0 || env->stretch != NULL ||
         !kafka_source_consumes(env->source_config, topic))
         return STATUS_OK;
     return error_set(error, ERROR_FATAL, "the source consumes %s itself: what is stored there would go round for ever",

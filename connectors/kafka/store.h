@@ -32,6 +32,7 @@ struct kafka_store_config {
     struct config_head head;
     struct kafka_connection connection;
     struct template *topic, *key; /* key NULL: the record's own */
+    struct template *partition;   /* NULL: the partitioner's choice, by the key */
     bool headers;
     int timestamp;
 };

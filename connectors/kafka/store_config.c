@@ -22,6 +22,14 @@ static const struct config_field fields[] = {
      .kind = CONFIG_CUSTOM,
      .offset = offsetof(struct kafka_store_config, key),
      .custom = &config_template},
+    {.name = "partition",
+     .help =
+         "The message's partition: a number, or a template that makes one of each record (\"{{partition}}\": the one "
+         "it "
+         "came from). A record for a partition that the topic does not have is rejected. Without it the key chooses.",
+     .kind = CONFIG_CUSTOM,
+     .offset = offsetof(struct kafka_store_config, partition),
+     .custom = &config_template},
     {.name = "headers",
      .help = "Whether the record's headers go along.",
      .kind = CONFIG_BOOL,

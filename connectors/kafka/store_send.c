@@ -103,21 +103,28 @@ static bool make_value(struct kafka_store *store, const struct record *record, s
     return true;
 }
 
+struct message {
+    struct kafka_store_topic *topic;
+    struct bytes key, value;
+    int32_t partition;
+};
+
 static rd_kafka_resp_err_t produce(struct kafka_store *store, struct kafka_handed *handed, const struct record *record,
-                                   rd_kafka_topic_t *rkt, struct bytes key, struct bytes value)
+                                   const struct message *message)
 {
     rd_kafka_headers_t *headers = NULL;
     int64_t timestamp = store->config->timestamp == KAFKA_TIMESTAMP_RECORD && record->timestamp > 0 ? record->timestamp
                                                                                                     : 0;
-    rd_kafka_vu_t args[7] = {
-        {.vtype = RD_KAFKA_VTYPE_RKT, .u.rkt = rkt},
-        {.vtype = RD_KAFKA_VTYPE_KEY, .u.mem = {(void *)key.data, key.size}},
-        {.vtype = RD_KAFKA_VTYPE_VALUE, .u.mem = {(void *)value.data, value.size}},
+    rd_kafka_vu_t args[8] = {
+        {.vtype = RD_KAFKA_VTYPE_RKT, .u.rkt = message->topic->rkt},
+        {.vtype = RD_KAFKA_VTYPE_PARTITION, .u.i32 = message->partition},
+        {.vtype = RD_KAFKA_VTYPE_KEY, .u.mem = {(void *)message->key.data, message->key.size}},
+        {.vtype = RD_KAFKA_VTYPE_VALUE, .u.mem = {(void *)message->value.data, message->value.size}},
         {.vtype = RD_KAFKA_VTYPE_MSGFLAGS, .u.i = RD_KAFKA_MSG_F_COPY},
         {.vtype = RD_KAFKA_VTYPE_TIMESTAMP, .u.i64 = timestamp},
         {.vtype = RD_KAFKA_VTYPE_OPAQUE, .u.ptr = handed},
     };
-    size_t count = 6;
+    size_t count = 7;
     if (store->config->headers && record->headers.size > 0) {
         headers = kafka_headers_new(record->headers, 0, NULL);
         args[count++] = (rd_kafka_vu_t){.vtype = RD_KAFKA_VTYPE_HEADERS, .u.headers = headers};
@@ -133,11 +140,6 @@ static rd_kafka_resp_err_t produce(struct kafka_store *store, struct kafka_hande
 }
 
 /* -- a record -- */
-
-struct message {
-    struct kafka_store_topic *topic;
-    struct bytes key, value;
-};
 
 static enum kafka_sent no_memory(struct kafka_store *store)
 {
@@ -168,11 +170,43 @@ static enum kafka_sent find_topic(struct kafka_store *store, struct batch *batch
     return KAFKA_SENT_REJECTED;
 }
 
+/* A number from 0 on, and nothing else. */
+static bool parse_partition(struct bytes text, int32_t *ret)
+{
+    int64_t number = 0;
+    for (uint32_t i = 0; i < text.size && number <= INT32_MAX; i++) {
+        if (text.data[i] < '0' || text.data[i] > '9')
+            return false;
+        number = number * 10 + (text.data[i] - '0');
+    }
+    *ret = (int32_t)number;
+    return text.size > 0 && number <= INT32_MAX;
+}
+
+static enum kafka_sent choose_partition(struct kafka_store *store, struct batch *batch, struct record *record,
+                                        int32_t *ret)
+{
+    struct bytes text = {0};
+    *ret = RD_KAFKA_PARTITION_UA;
+    if (store->config->partition == NULL)
+        return KAFKA_SENT;
+    enum status status = template_text(store->config->partition, batch, record, &store->scratch, &text);
+    if (status == STATUS_NO_MEMORY)
+        return no_memory(store);
+    if (status == STATUS_OK && parse_partition(text, ret))
+        return KAFKA_SENT;
+    batch_reject(batch, record, "partition", "expected the number of a partition, found \"%.*s\"",
+                 status == STATUS_OK ? (int)text.size : 0, (const char *)text.data);
+    return KAFKA_SENT_REJECTED;
+}
+
 static enum kafka_sent make(struct kafka_store *store, struct batch *batch, struct record *record, struct message *ret)
 {
     const struct kafka_store_config *config = store->config;
     enum status status = STATUS_OK;
     enum kafka_sent sent = store->constant ? KAFKA_SENT : find_topic(store, batch, record);
+    if (sent == KAFKA_SENT)
+        sent = choose_partition(store, batch, record, &ret->partition);
     if (sent != KAFKA_SENT)
         return sent;
     ret->topic = store->last_topic;
@@ -191,7 +225,7 @@ static enum kafka_sent send_message(struct kafka_store *store, struct kafka_hand
                                     struct record *record, const struct message *message)
 {
     for (;;) {
-        rd_kafka_resp_err_t err = produce(store, handed, record, message->topic->rkt, message->key, message->value);
+        rd_kafka_resp_err_t err = produce(store, handed, record, message);
         switch (err) {
         case RD_KAFKA_RESP_ERR_NO_ERROR:
             handed->open++;
@@ -205,6 +239,10 @@ static enum kafka_sent send_message(struct kafka_store *store, struct kafka_hand
             batch_reject(batch, record, "size",
                          "%u bytes of value are more than the producer may send (message.max.bytes)",
                          message->value.size);
+            return KAFKA_SENT_REJECTED;
+        case RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION:
+            batch_reject(batch, record, "partition", "the topic %s has no partition %d", message->topic->name,
+                         message->partition);
             return KAFKA_SENT_REJECTED;
         default:
             kafka_store_fail(store, err);

@@ -1,0 +1,121 @@
+/* `weir archive`: a stretch of the config's topics into files, bit for bit or for people. */
+#include "cli/archive.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/load.h"
+#include "cli/stretch_run.h"
+#include "cli/verbs.h"
+#include "config/config.h"
+#include "config/units.h"
+#include "connectors/archive/store.h"
+#include "connectors/file/config.h"
+#include "processor/check.h"
+#include "processor/clock.h"
+#include "stages/envelope.h"
+
+#define SEGMENT (INT64_C(256) * 1024 * 1024)
+
+enum { LEVEL = 3, LEVEL_MOST = 19, LINES_FRAME = 1024 * 1024 };
+
+extern const struct store_type file_store;
+
+struct options {
+    const char *dir;
+    int64_t segment;
+    int level;
+    bool lines; /* NDJSON */
+};
+
+static bool say(const char *text)
+{
+    fprintf(stderr, "weir archive: %s\n", text);
+    return false;
+}
+
+/* False: said. */
+static bool read_options(const struct command *command, struct options *ret)
+{
+    const char *segment = command->values[OPTION_SEGMENT], *level = command->values[OPTION_LEVEL];
+    const char *format = command->values[OPTION_FORMAT];
+    *ret = (struct options){.dir = command->values[OPTION_DIR], .segment = SEGMENT, .level = LEVEL};
+    if (ret->dir == NULL || ret->dir[0] == '\0')
+        return say("--dir DIR says where to");
+    if (segment != NULL && (!units_size(segment, strlen(segment), &ret->segment) || ret->segment <= 0))
+        return say("--segment takes a size (16MiB, 1GiB)");
+    if (level != NULL)
+        ret->level = strlen(level) < 3 ? atoi(level) : LEVEL_MOST + 1;
+    if (ret->level > LEVEL_MOST)
+        return say("--level takes a number from 1 to 19");
+    ret->lines = format != NULL && strcmp(format, "ndjson") == 0;
+    return true;
+}
+
+static enum exit_code archive_frames(const struct command *command, const struct config *config,
+                                     const struct options *options)
+{
+    const struct archive_store_config store = {
+        .dir = options->dir, .segment = options->segment, .level = options->level};
+    const struct pipeline_store stores[] = {
+        {.name = "archive", .type = &archive_store, .config = &store, .workers = 1}};
+    const struct stretch_job job = {.what = "archive", .no_stages = true, .stores = stores, .store_count = 1};
+    return stretch_run(command, config, &job);
+}
+
+static enum exit_code archive_lines(const struct command *command, const struct config *config,
+                                    const struct options *options)
+{
+    char path[PATH_MAX];
+    size_t used = 0;
+    /* What stands for itself in a folder's name does not in a pattern. */
+    for (const char *at = options->dir; *at != '\0' && used + 64 < sizeof path; at++) {
+        path[used++] = *at;
+        if (*at == '%')
+            path[used++] = '%';
+    }
+    snprintf(path + used, sizeof path - used, "/%%p-%%o.ndjson.zst");
+    const struct file_config store = {.path = path,
+                                      .compression = COMPRESSION_ZSTD,
+                                      .level = options->level,
+                                      .frame = LINES_FRAME,
+                                      .rotate = {.size = options->segment, .every = CLOCK_NEVER}};
+    const struct pipeline_store stores[] = {{.name = "archive", .type = &file_store, .config = &store, .workers = 1}};
+    const struct transform_step steps[] = {{.type = &envelope_stage}};
+    const struct stretch_job job = {.what = "archive",
+                                    .first_steps = steps,
+                                    .first_step_count = 1,
+                                    .no_stages = true,
+                                    .stores = stores,
+                                    .store_count = 1};
+    return stretch_run(command, config, &job);
+}
+
+static enum exit_code archive(const struct command *command, const struct options *options)
+{
+    const struct config *config = load_config(command->arguments[0], command);
+    if (config == NULL)
+        return EXIT_CONFIG;
+    enum exit_code code = options->lines ? archive_lines(command, config, options)
+                                         : archive_frames(command, config, options);
+    config_free(config);
+    return code;
+}
+
+enum exit_code verb_archive(const struct command *command)
+{
+    struct options options;
+    bool look = command_has(command, OPTION_LIST) || command_has(command, OPTION_VERIFY);
+    if (!read_options(command, &options))
+        return EXIT_USAGE;
+    if (look && command->count == 0)
+        return archive_list(options.dir, command_has(command, OPTION_VERIFY), command_has(command, OPTION_JSON),
+                            stdout);
+    if (look || command->count == 0) {
+        (void)say(look ? "--list and --verify look at DIR only, and take no FILE"
+                       : "wants FILE, or --list or --verify");
+        return EXIT_USAGE;
+    }
+    return archive(command, &options);
+}

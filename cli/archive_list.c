@@ -1,0 +1,164 @@
+#include "cli/archive.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "connectors/archive/catalog.h"
+#include "connectors/archive/inflate.h"
+#include "connectors/archive/segment.h"
+#include "processor/check.h"
+#include "processor/timestamp.h"
+
+/* One partition. */
+struct tally {
+    const char *topic;
+    int32_t partition;
+    unsigned segments, unfinished;
+    uint64_t records;
+    int64_t first, last, earliest, latest; /* -1: none */
+    int64_t stored, raw;                   /* bytes */
+};
+
+struct listing {
+    const char *dir;
+    bool verify, json;
+    FILE *out;
+    struct archive_inflater *inflater;
+    unsigned damages;
+};
+
+static void tell(struct listing *listing, const char *path, const char *what)
+{
+    fprintf(stderr, "weir archive: %s%s%s\n", path, path[0] != '\0' ? ": " : "", what);
+    listing->damages++;
+}
+
+static void add(struct tally *tally, const struct archive_frame *frame)
+{
+    tally->records += frame->count;
+    tally->raw += frame->raw;
+    if (tally->first < 0)
+        tally->first = frame->first;
+    tally->last = frame->last;
+    if (frame->earliest >= 0 && (tally->earliest < 0 || frame->earliest < tally->earliest))
+        tally->earliest = frame->earliest;
+    if (frame->latest > tally->latest)
+        tally->latest = frame->latest;
+}
+
+/* As the frame says, and as the format does. */
+static void verify_frame(struct listing *listing, int fd, const char *path, const struct archive_frame *frame)
+{
+    struct archive_record record;
+    struct bytes payload;
+    struct error error = {0};
+    uint32_t cursor = 0, count = 0;
+    int64_t last = -1;
+    enum status status = archive_inflate(listing->inflater, fd, path, frame, &payload, &error);
+    if (status != STATUS_OK) {
+        tell(listing, "", error.text);
+        return;
+    }
+    while ((status = archive_get_record(payload, &cursor, &record)) == STATUS_OK && record.offset > last) {
+        last = record.offset;
+        count++;
+    }
+    if (status != STATUS_EMPTY || count != frame->count || last != frame->last)
+        tell(listing, path, "a frame's records are not what its header says");
+}
+
+static void look_at(struct listing *listing, const struct archive_name *name, struct tally *tally)
+{
+    struct archive_segment segment;
+    struct error error = {0};
+    char words[128];
+    if (archive_segment_read(name->path, &segment, &error) != STATUS_OK) {
+        tell(listing, "", error.text);
+        return;
+    }
+    tally->segments++;
+    tally->unfinished += !segment.finished;
+    tally->stored += segment.size;
+    int fd = listing->verify ? open(name->path, O_RDONLY | O_CLOEXEC) : -1;
+    for (uint32_t i = 0; i < segment.count; i++) {
+        add(tally, &segment.frames[i]);
+        if (listing->verify)
+            verify_frame(listing, fd, name->path, &segment.frames[i]);
+    }
+    if (fd >= 0)
+        close(fd);
+    if (segment.damaged >= 0) {
+        snprintf(words, sizeof words, "damaged at byte %lld, with whole frames behind that",
+                 (long long)segment.damaged);
+        tell(listing, name->path, words);
+    } else if (archive_segment_torn(&segment) > 0) {
+        fprintf(stderr, "weir archive: %s: the last %lld bytes are torn; what is before them is good\n", name->path,
+                (long long)archive_segment_torn(&segment));
+    }
+    archive_segment_fini(&segment);
+}
+
+static const char *time_text(int64_t ms, char text[TIMESTAMP_MAX + 1])
+{
+    text[ms >= 0 ? timestamp_write((uint8_t *)text, ms) : 0] = '\0';
+    return text[0] != '\0' ? text : "-";
+}
+
+static void print(const struct listing *listing, const struct tally *tally)
+{
+    char from[TIMESTAMP_MAX + 1], to[TIMESTAMP_MAX + 1], name[300];
+    if (listing->json) {
+        fprintf(listing->out,
+                "{\"topic\":\"%s\",\"partition\":%d,\"first\":%" PRId64 ",\"last\":%" PRId64 ",\"records\":%" PRIu64
+                ",\"earliest\":%" PRId64 ",\"latest\":%" PRId64 ",\"segments\":%u,\"unfinished\":%u,\"bytes\":%" PRId64
+                ",\"raw_bytes\":%" PRId64 "}\n",
+                tally->topic, tally->partition, tally->first, tally->last, tally->records, tally->earliest,
+                tally->latest, tally->segments, tally->unfinished, tally->stored, tally->raw);
+        return;
+    }
+    snprintf(name, sizeof name, "%s/%d", tally->topic, tally->partition);
+    fprintf(listing->out, "%-24s %12" PRId64 " %12" PRId64 " %12" PRIu64 "  %-24s  %-24s %8u %14" PRId64 "\n", name,
+            tally->first, tally->last, tally->records, time_text(tally->earliest, from), time_text(tally->latest, to),
+            tally->segments, tally->stored);
+}
+
+static enum exit_code list_all(struct listing *listing, const struct archive_catalog *catalog)
+{
+    if (!listing->json)
+        fprintf(listing->out, "%-24s %12s %12s %12s  %-24s  %-24s %8s %14s\n", "PARTITION", "FIRST", "LAST", "RECORDS",
+                "EARLIEST", "LATEST", "SEGMENTS", "BYTES");
+    for (unsigned i = 0; i < catalog->count;) {
+        const struct archive_name *name = &catalog->names[i];
+        struct tally tally = {
+            .topic = name->topic, .partition = name->partition, .first = -1, .last = -1, .earliest = -1, .latest = -1};
+        for (; i < catalog->count && catalog->names[i].partition == tally.partition &&
+               strcmp(catalog->names[i].topic, tally.topic) == 0;
+             i++)
+            look_at(listing, &catalog->names[i], &tally);
+        print(listing, &tally);
+    }
+    return listing->damages > 0 ? EXIT_FAILED : EXIT_OK;
+}
+
+enum exit_code archive_list(const char *dir, bool verify, bool json, FILE *out)
+{
+    struct listing listing = {.dir = dir, .verify = verify, .json = json, .out = out};
+    struct archive_catalog catalog;
+    struct error error = {0};
+    if (archive_catalog_read(dir, NULL, -1, &catalog, &error) != STATUS_OK) {
+        fprintf(stderr, "weir archive: %s\n", error.text);
+        return EXIT_FAILED;
+    }
+    listing.inflater = archive_inflater_new();
+    CHECK(listing.inflater != NULL);
+    enum exit_code code = EXIT_FAILED;
+    if (catalog.count == 0)
+        fprintf(stderr, "weir archive: %s has no archive in it\n", dir);
+    else
+        code = list_all(&listing, &catalog);
+    archive_inflater_free(listing.inflater);
+    archive_catalog_fini(&catalog);
+    return code;
+}
