@@ -279,6 +279,29 @@ static void a_partition_without_lag_never_stalls(void **state)
     intaking_fini(&f);
 }
 
+static void what_the_source_holds_back_by_its_pace_does_not_stall_but_what_is_in_flight_does(void **state)
+{
+    (void)state;
+    struct intaking f;
+    intaking_init(&f);
+    struct intake_partition *partition = intaking_assign(&f, 0, 0);
+    struct stall stall = {.fixture = &f};
+    intake_position(partition, 0, 200);
+    intake_waits(partition, true);
+    intake_tick(f.intake, NULL);
+    assert_int_equal(context_sleep(f.context, 3 * CLOCK_MS), STATUS_OK);
+    intake_tick(f.intake, NULL);
+    assert_int_equal(intaking_metric(&f, METRIC_GAUGE, "weir_stalled", NULL), 0);
+    intaking_push(&f, partition, 0, 50);
+    assert_true(eventually(is_stalled, &stall));
+    intaking_settle(&f);
+    intake_tick(f.intake, NULL);
+    assert_int_equal(intaking_metric(&f, METRIC_GAUGE, "weir_stalled", NULL), 0);
+    intake_waits(partition, false);
+    assert_true(eventually(is_stalled, &stall));
+    intaking_fini(&f);
+}
+
 /* A transaction's marker has an offset, and is no record: the position passes it, and nothing is there to be settled. */
 static void what_is_no_record_at_the_end_is_no_lag_and_no_stall(void **state)
 {
@@ -373,6 +396,7 @@ int main(void)
         cmocka_unit_test(lag_is_what_lies_between_settled_and_end),
         cmocka_unit_test(lag_without_progress_is_an_incident_with_a_reason),
         cmocka_unit_test(a_partition_without_lag_never_stalls),
+        cmocka_unit_test(what_the_source_holds_back_by_its_pace_does_not_stall_but_what_is_in_flight_does),
         cmocka_unit_test(what_is_no_record_at_the_end_is_no_lag_and_no_stall),
         cmocka_unit_test(one_record_without_a_verdict_is_an_incident_though_others_flow),
         cmocka_unit_test(commits_lost_ranges_and_rebalances_are_counted),

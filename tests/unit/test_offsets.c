@@ -70,11 +70,28 @@ static void an_end_is_remembered_and_is_no_committed_offset(void **state)
     offsets_free(offsets);
 }
 
+static void what_is_committed_can_be_asked_for_and_what_was_taken_adds_up(void **state)
+{
+    (void)state;
+    struct offsets *offsets = offsets_new();
+    assert_int_equal(offsets_get(offsets, "orders", 0), -1);
+    assert_true(offsets_set_end(offsets, "orders", 0, 7));
+    assert_int_equal(offsets_get(offsets, "orders", 0), -1);
+    offsets_set(offsets, "orders", 0, 3);
+    assert_int_equal(offsets_get(offsets, "orders", 0), 3);
+    assert_int_equal(offsets_get_taken(offsets), 0);
+    offsets_add_taken(offsets, 5);
+    offsets_add_taken(offsets, 2);
+    assert_int_equal(offsets_get_taken(offsets), 7);
+    offsets_free(offsets);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(they_come_in_the_order_of_topic_and_partition),
         cmocka_unit_test(the_topic_is_copied),
+        cmocka_unit_test(what_is_committed_can_be_asked_for_and_what_was_taken_adds_up),
         cmocka_unit_test(an_end_is_remembered_and_is_no_committed_offset),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
