@@ -15,8 +15,8 @@ static struct kafka_seal_bound seal_bound(const struct stretch_bound *bound, con
     case STRETCH_NOW:
         return (struct kafka_seal_bound){.kind = 'n'};
     case STRETCH_TIME:
-        return bound->relative ? (struct kafka_seal_bound){.kind = 'r'}
-                               : (struct kafka_seal_bound){.kind = 't', .value = bound->time};
+        return (struct kafka_seal_bound){.kind = bound->relative ? 'r' : 't',
+                                         .value = bound->relative ? 0 : bound->time};
     default:
         named = kafka_find_named(bound, entry);
         return (struct kafka_seal_bound){.kind = 'o', .value = named != NULL ? named->offset : -1};

@@ -1,4 +1,5 @@
 /* See stretch.h. A seal: "weir/1 FIRST END PARTS a|n FROM TO FROM_TIME TO_TIME", with FROM and TO as "t1764064800000". */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,20 +24,58 @@ void kafka_seal_write(const struct kafka_seal *seal, char *text, size_t size)
     CHECK(length > 0 && (size_t)length < size);
 }
 
+/* What is read of a seal: once something is not as we write it, nothing more is. */
+struct reader {
+    const char *at;
+    bool good;
+};
+
+static int64_t read_number(struct reader *reader)
+{
+    char *end = NULL;
+    errno = 0;
+    long long number = strtoll(reader->at, &end, 10);
+    reader->good = reader->good && end != reader->at && errno == 0;
+    reader->at = end;
+    return number;
+}
+
+static char read_letter(struct reader *reader)
+{
+    reader->good = reader->good && *reader->at >= 'a' && *reader->at <= 'z';
+    return reader->good ? *reader->at++ : '\0';
+}
+
+static struct kafka_seal_bound read_bound(struct reader *reader)
+{
+    reader->at += *reader->at == ' ';
+    char kind = read_letter(reader);
+    return (struct kafka_seal_bound){.kind = kind, .value = read_number(reader)};
+}
+
 bool kafka_seal_read(const rd_kafka_topic_partition_t *entry, struct kafka_seal *ret)
 {
-    struct kafka_seal seal;
-    char text[200], rest;
+    static const char VERSION[] = "weir/1 ";
+    char text[200];
     if (entry->metadata == NULL || entry->metadata_size >= sizeof text)
         return false;
     memcpy(text, entry->metadata, entry->metadata_size);
     text[entry->metadata_size] = '\0';
-    int count = sscanf(text,
-                       "weir/1 %" SCNd64 " %" SCNd64 " %u%c %c%" SCNd64 " %c%" SCNd64 " %" SCNd64 " %" SCNd64 "%c",
-                       &seal.first, &seal.end, &seal.parts, &seal.named, &seal.from.kind, &seal.from.value,
-                       &seal.to.kind, &seal.to.value, &seal.from_time, &seal.to_time, &rest);
-    if (count != 10 || seal.first < 0 || seal.end < seal.first)
+    if (strncmp(text, VERSION, strlen(VERSION)) != 0)
         return false;
+    struct reader reader = {.at = text + strlen(VERSION), .good = true};
+    struct kafka_seal seal = {.first = read_number(&reader)};
+    seal.end = read_number(&reader);
+    int64_t parts = read_number(&reader);
+    seal.named = read_letter(&reader);
+    seal.from = read_bound(&reader);
+    seal.to = read_bound(&reader);
+    seal.from_time = read_number(&reader);
+    seal.to_time = read_number(&reader);
+    if (!reader.good || *reader.at != '\0' || seal.first < 0 || seal.end < seal.first || parts < 1 ||
+        parts > UINT32_MAX)
+        return false;
+    seal.parts = (unsigned)parts;
     *ret = seal;
     return true;
 }
