@@ -60,7 +60,8 @@ static enum exit_code archive_frames(const struct command *command, const struct
         .dir = options->dir, .segment = options->segment, .level = options->level};
     const struct pipeline_store stores[] = {
         {.name = "archive", .type = &archive_store, .config = &store, .workers = 1}};
-    const struct stretch_job job = {.what = "archive", .no_stages = true, .stores = stores, .store_count = 1};
+    const struct stretch_job job = {
+        .what = "archive", .no_stages = true, .stores = stores, .store_count = 1, .passes_over = true};
     return stretch_run(command, config, &job);
 }
 

@@ -95,6 +95,7 @@ static bool take_stores(struct run *run, char *message, size_t size)
         struct pipeline_store *store = &run->stores[i];
         *store = job->stores != NULL ? job->stores[i] : plan_store(config, only >= 0 ? (unsigned)only : i);
         run->views[i] = (struct stretch_view_store){.name = store->name,
+                                                    .passes_over = job->passes_over,
                                                     .type = store->type->name,
                                                     .replaces = store->type->replaces != NULL &&
                                                                 store->type->replaces(store->config)};

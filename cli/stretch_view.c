@@ -255,6 +255,8 @@ static void write_estimate(const struct stretch *stretch, FILE *out)
 
 static const char *again(const struct stretch_view_store *store)
 {
+    if (store->passes_over)
+        return "records that are there already are passed over";
     return store->replaces ? "records replace the rows that their keys have there, newer ones as well; a second time "
                              "changes nothing"
                            : "records that are there already are there TWICE afterwards";
@@ -355,7 +357,7 @@ static void write_store(const struct stretch_view_store *store, FILE *out)
     fputs("{\"name\": ", out);
     text_json(out, store->name);
     write_text(out, "type", store->type);
-    fprintf(out, ", \"again\": \"%s\"}", store->replaces ? "replaced" : "added");
+    fprintf(out, ", \"again\": \"%s\"}", store->passes_over ? "passed over" : store->replaces ? "replaced" : "added");
 }
 
 static void write_sums(const struct stretch_view *view, FILE *out)

@@ -16,7 +16,8 @@ enum { STRETCH_VIEW_RATE = 50000 };
 
 struct stretch_view_store {
     const char *name, *type;
-    bool replaces; /* see store_type.replaces */
+    bool replaces;    /* see store_type.replaces */
+    bool passes_over; /* what is there already stays as it is */
 };
 
 struct stretch_view {

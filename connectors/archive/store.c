@@ -174,13 +174,6 @@ static enum status store_open(const void *config, const struct connector_env *en
     return STATUS_OK;
 }
 
-/* What is there is passed over, which comes to the same. */
-static bool replaces(const void *config)
-{
-    (void)config;
-    return true;
-}
-
 const struct store_type archive_store = {
     .name = "archive",
     .help = "Records bit for bit, in segments of compressed frames.",
@@ -188,7 +181,6 @@ const struct store_type archive_store = {
     .write = store_write,
     .flush = store_flush,
     .close = store_close,
-    .replaces = replaces,
     .flush_records = 1000000,
     .flush_interval = 2 * CLOCK_SECOND,
 };

@@ -161,6 +161,12 @@ static void test_dead_letters_are_redriven_and_none_is_stored_twice(void **state
     run("dlq", (const char *[SETTINGS]){"RECORDS=60000", NULL});
 }
 
+static void test_an_archive_brings_a_deleted_topic_back_bit_for_bit(void **state)
+{
+    (void)state;
+    run("archive", (const char *[SETTINGS]){"RECORDS=60000", NULL});
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -175,6 +181,7 @@ int main(void)
         cmocka_unit_test(test_a_zombie_writes_nothing),
         cmocka_unit_test(test_a_window_is_replayed_exactly_beside_a_live_group),
         cmocka_unit_test(test_dead_letters_are_redriven_and_none_is_stored_twice),
+        cmocka_unit_test(test_an_archive_brings_a_deleted_topic_back_bit_for_bit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
