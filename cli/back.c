@@ -31,7 +31,7 @@ struct back *back_new(const struct source_type *type, struct pipeline_store *ret
     struct back *back = calloc(1, sizeof *back);
     CHECK(back != NULL);
     *ret_store = (struct pipeline_store){
-        .name = type->back->name,
+        .name = "source",
         .type = type->back,
         .config = parse(back, type->back->config, type->back_config),
         .workers = 1,

@@ -156,6 +156,9 @@ static enum exit_code redrive_config(const struct command *command, const struct
     const char *most = command->values[OPTION_MAX_ATTEMPTS];
     struct redrive redrive = {.command = command, .config = config, .filter = dlq_filter(command)};
     redrive.filter.redriven = true;
+    /* The plan is the answer, and how the letters were read for it is of no interest. */
+    if (!command_has(command, OPTION_EXECUTE) && !command_has(command, OPTION_VERBOSE))
+        log_set(LOG_WARN, command_has(command, OPTION_JSON));
     redrive.filter.attempts_most = most != NULL ? (uint32_t)strtoul(most, NULL, 10) : ATTEMPTS_MOST;
     enum exit_code code = letter_reader_init(&redrive.reader, "dlq redrive", config, TIMEOUT);
     if (code == EXIT_OK)

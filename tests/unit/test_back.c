@@ -24,6 +24,7 @@ static void records_go_back_to_the_topic_that_they_came_from_as_they_are(void **
     struct store_preview preview = {0};
     struct back *back = back_new(&kafka_source, &store);
     assert_non_null(back);
+    assert_string_equal(store.name, "source");
     assert_string_equal(store.type->name, "kafka");
     assert_int_equal(store.workers, 1);
     records_init(&records);
