@@ -21,7 +21,7 @@ static enum kind kind_of_argument(const struct verb *verb)
 {
     if (verb->choices != NULL)
         return KIND_CHOICE;
-    if (strncmp(verb->arguments, "FILE", 4) == 0)
+    if (strncmp(verb->arguments, "FILE", 4) == 0 || strncmp(verb->arguments, "PATH", 4) == 0)
         return KIND_FILE;
     return strcmp(verb->arguments, "[VERB]") == 0 ? KIND_VERB : KIND_NONE;
 }

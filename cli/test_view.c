@@ -91,12 +91,12 @@ static void write_xml(FILE *out, const char *text)
             at++;
             continue;
         }
+        bool control = byte < ' ' && byte != '\n' && byte != '\t';
+        bool noncharacter = size == 3 && memcmp(at, "\xef\xbf", 2) == 0 && (unsigned char)at[2] >= 0xbe;
         if (byte == '&' || byte == '<' || byte == '>' || byte == '"')
             fputs(byte == '&' ? "&amp;" : byte == '<' ? "&lt;" : byte == '>' ? "&gt;" : "&quot;", out);
-        else if (byte < ' ' && byte != '\n' && byte != '\t')
+        else if (control || noncharacter)
             fputs("\xef\xbf\xbd", out);
-        else if (size == 3 && memcmp(at, "\xef\xbf", 2) == 0 && (unsigned char)at[2] >= 0xbe)
-            fputs("\xef\xbf\xbd", out); /* U+FFFE and U+FFFF */
         else
             fwrite(at, 1, size, out);
         at += size;

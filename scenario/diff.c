@@ -68,9 +68,9 @@ const char *diff_show(struct bytes bytes, char text[DIFF_SHOWN_MAX])
     struct bytes head = bytes_of(bytes.data, bytes.size < SHOWN_BYTES ? bytes.size : SHOWN_BYTES);
     head.size = head.size < bytes.size ? character_start(bytes, head.size) : head.size;
     struct bytes shown = bytes_of(quoted, (uint32_t)json_quote(quoted, head));
-    (void)show_from(shown, 0, text);
-    if (head.size < bytes.size && strlen(text) + 4 < DIFF_SHOWN_MAX)
-        strcat(text, "...");
+    size_t size = strlen(show_from(shown, 0, text));
+    if (head.size < bytes.size)
+        snprintf(text + size, DIFF_SHOWN_MAX - size, "...");
     return text;
 }
 
@@ -123,8 +123,8 @@ static bool tell_values(const struct differ *differ, const struct config_node *n
     uint32_t from = first_difference(expected->text, actual->text);
     const char *kind = kind_of(actual);
     bool same = strcmp(kind, kind_of(expected)) == 0 || actual->type == VALUE_NULL || actual->type == VALUE_BOOL;
-    snprintf(found, sizeof found, "%s%s%s", same ? "" : "the ", same ? "" : kind, same ? "" : " ");
-    strcat(found, show_from(actual->text, from, right));
+    snprintf(found, sizeof found, "%s%s%s%s", same ? "" : "the ", same ? "" : kind, same ? "" : " ",
+             show_from(actual->text, from, right));
     return tell(differ, node, show_from(expected->text, from, left), found);
 }
 

@@ -56,7 +56,7 @@ bool suite_is_one(const char *file)
 
 /* -- configs -- */
 
-enum { VARIABLES_MAX = 1000 };
+enum { VARIABLES_MAX = 1000 }; /* what both maps may have together (spec.c) */
 
 /* Variables as they were, to be put back. */
 struct environment {

@@ -104,17 +104,21 @@ uint32_t trial_find(const struct trial *trial, const char *topic, int32_t partit
 
 /* -- answers -- */
 
+/* A null key is no other key, not even an empty one. */
+static bool keys_equal(struct bytes a, struct bytes b)
+{
+    return a.data == NULL || b.data == NULL ? a.data == b.data : bytes_equal(a, b);
+}
+
 static bool is_for(const struct spec_answer *answer, const struct batch *batch, const struct record *record,
                    struct arena *arena)
 {
     const struct spec_which *which = &answer->which;
-    const struct bytes *key = &which->key.bytes;
     if (which->partition != -1 && which->partition != batch->partition)
         return false;
     if (which->offset != -1 && which->offset != record->offset)
         return false;
-    if (which->key.node != NULL &&
-        ((key->data == NULL) != (record->key.data == NULL) || !bytes_equal(*key, record->key)))
+    if (which->key.node != NULL && !keys_equal(which->key.bytes, record->key))
         return false;
     return config_tree_get(answer->head.node, "when") == NULL ||
            condition_holds(&which->when, &record->document, arena);
