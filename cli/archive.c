@@ -46,7 +46,7 @@ static bool read_options(const struct command *command, struct options *ret)
     if (segment != NULL && (!units_size(segment, strlen(segment), &ret->segment) || ret->segment <= 0))
         return say("--segment takes a size (16MiB, 1GiB)");
     if (level != NULL)
-        ret->level = strlen(level) < 3 ? atoi(level) : LEVEL_MOST + 1;
+        ret->level = strlen(level) < 3 ? (int)strtol(level, NULL, 10) : LEVEL_MOST + 1;
     if (ret->level > LEVEL_MOST)
         return say("--level takes a number from 1 to 19");
     ret->lines = format != NULL && strcmp(format, "ndjson") == 0;

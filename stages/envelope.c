@@ -32,11 +32,10 @@ static void envelope_stop(void *worker)
 
 /* -- writing -- */
 
+/* There is room for the zero as well. */
 static uint8_t *put_text(uint8_t *out, const char *text)
 {
-    size_t size = strlen(text);
-    memcpy(out, text, size);
-    return out + size;
+    return (uint8_t *)stpcpy((char *)out, text);
 }
 
 static uint8_t *put_base64(uint8_t *out, struct bytes bytes)

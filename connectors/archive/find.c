@@ -158,7 +158,7 @@ static enum status look(struct finding *finding, const struct located *located, 
 {
     const struct stretch_filter *filter = &finding->stretch->filter;
     struct archive_record record;
-    struct bytes payload;
+    struct bytes payload = {0};
     uint32_t cursor = 0;
     *ret = (struct content){0};
     int fd = open(located->path, O_RDONLY | O_CLOEXEC);

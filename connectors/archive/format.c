@@ -28,7 +28,7 @@ static uint8_t *put64(uint8_t *out, uint64_t value)
 
 static uint8_t *put_bytes(uint8_t *out, struct bytes bytes)
 {
-    if (bytes.size > 0)
+    if (bytes.data != NULL && bytes.size > 0)
         memcpy(out, bytes.data, bytes.size);
     return out + bytes.size;
 }

@@ -83,17 +83,41 @@ static unsigned count_lines(const char *text)
     return count;
 }
 
-static bool take_part(struct stretch *stretch, const char *line, const char *seal)
+/* The next word of the line; NULL: there is none. */
+static char *take_word(char **rest)
 {
-    char topic[ARCHIVE_TOPIC_MAX + 1];
-    int32_t partition;
-    int64_t first, end, next;
-    int behind = 0;
-    if (sscanf(line, "part %249s %" SCNd32 " %" SCNd64 " %" SCNd64 " %" SCNd64 "%n", topic, &partition, &first, &end,
-               &next, &behind) != 5 ||
-        line[behind] != '\0' || first < 0 || first > next || next > end)
+    char *word = strsep(rest, " ");
+    return word != NULL && word[0] != '\0' ? word : NULL;
+}
+
+static bool take_number(char **rest, int64_t *ret)
+{
+    const char *word = take_word(rest);
+    char *end;
+    if (word == NULL)
         return false;
-    struct stretch_part *part = stretch_add(stretch, topic, partition);
+    errno = 0;
+    *ret = strtoll(word, &end, 10);
+    return errno == 0 && *end == '\0';
+}
+
+/* What stands behind `name` and a blank; NULL: another line, or none. */
+static char *line_of(char **rest, const char *name)
+{
+    char *line = strsep(rest, "\n");
+    size_t size = strlen(name);
+    return line != NULL && strncmp(line, name, size) == 0 && line[size] == ' ' ? line + size + 1 : NULL;
+}
+
+static bool take_part(struct stretch *stretch, char *line, const char *seal)
+{
+    int64_t partition, first, end, next;
+    const char *word = take_word(&line), *topic = word != NULL && strcmp(word, "part") == 0 ? take_word(&line) : NULL;
+    if (topic == NULL || !take_number(&line, &partition) || !take_number(&line, &first) || !take_number(&line, &end) ||
+        !take_number(&line, &next) || line != NULL || partition < 0 || partition > INT32_MAX || first < 0 ||
+        first > next || next > end)
+        return false;
+    struct stretch_part *part = stretch_add(stretch, topic, (int32_t)partition);
     if (part == NULL)
         return false;
     part->first = first;
@@ -103,18 +127,28 @@ static bool take_part(struct stretch *stretch, const char *line, const char *sea
     return true;
 }
 
+/* All but the head. */
+static bool take_parts(struct stretch *stretch, char *rest, const char *seal)
+{
+    for (char *line; (line = strsep(&rest, "\n")) != NULL;) {
+        if (strcmp(line, "end") == 0)
+            return true;
+        if (!take_part(stretch, line, seal))
+            return false;
+    }
+    return false;
+}
+
 /* NULL: it is not as it should be. Changes the text. */
 static struct stretch *parse(char *text)
 {
     struct stretch *stretch = stretch_new(count_lines(text));
-    char *rest = text, *line, seal[ARCHIVE_SEAL_MAX];
-    bool good = stretch != NULL && (line = strsep(&rest, "\n")) != NULL && strcmp(line, "weir progress 1") == 0 &&
-                (line = strsep(&rest, "\n")) != NULL && sscanf(line, "request %16s", seal) == 1 &&
-                (line = strsep(&rest, "\n")) != NULL &&
-                sscanf(line, "window %" SCNd64 " %" SCNd64, &stretch->filter.from_time, &stretch->filter.to_time) == 2;
-    while (good && (line = strsep(&rest, "\n")) != NULL && strcmp(line, "end") != 0)
-        good = take_part(stretch, line, seal);
-    if (good && line != NULL) {
+    char *rest = text;
+    const char *version = line_of(&rest, "weir progress"), *seal = line_of(&rest, "request");
+    char *window = line_of(&rest, "window");
+    if (stretch != NULL && version != NULL && strcmp(version, "1") == 0 && seal != NULL && window != NULL &&
+        take_number(&window, &stretch->filter.from_time) && take_number(&window, &stretch->filter.to_time) &&
+        take_parts(stretch, rest, seal)) {
         stretch->resumed = true;
         return stretch;
     }

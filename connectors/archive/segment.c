@@ -192,7 +192,7 @@ static enum status read_file(struct scan *scan, struct error *error)
 enum status archive_segment_read(const char *path, struct archive_segment *ret, struct error *error)
 {
     struct scan *scan = malloc(sizeof *scan);
-    struct stat info;
+    struct stat info = {0};
     *ret = (struct archive_segment){.damaged = -1};
     if (scan == NULL)
         return error_set(error, ERROR_TRANSIENT, "out of memory");

@@ -211,27 +211,35 @@ bool archive_shelf_is(const struct archive_shelf *shelf, const char *topic, int3
 
 /* -- is it there? -- */
 
+static enum status read_offsets(struct looked *looked, struct archive_inflater *inflater, int fd, const char *path,
+                                const struct archive_frame *frame, struct error *error)
+{
+    struct archive_record record;
+    struct bytes payload = {0};
+    uint32_t cursor = 0;
+    enum status status = archive_inflate(inflater, fd, path, frame, &payload, error);
+    if (status != STATUS_OK)
+        return status;
+    while (looked->count < frame->count && archive_get_record(payload, &cursor, &record) == STATUS_OK)
+        looked->offsets[looked->count++] = record.offset;
+    looked->first = frame->first;
+    looked->last = frame->last;
+    return STATUS_OK;
+}
+
 static enum status list_offsets(struct looked *looked, const char *path, const struct archive_frame *frame,
                                 struct error *error)
 {
     struct archive_inflater *inflater = archive_inflater_new();
-    struct archive_record record;
-    struct bytes payload;
-    uint32_t cursor = 0;
     free(looked->offsets);
     looked->offsets = malloc(frame->count * sizeof *looked->offsets);
-    looked->count = 0;
+    if (inflater == NULL || looked->offsets == NULL) {
+        archive_inflater_free(inflater);
+        return no_memory(error);
+    }
     int fd = open(path, O_RDONLY | O_CLOEXEC);
-    enum status status = inflater == NULL || looked->offsets == NULL ? no_memory(error)
-                         : fd < 0                                    ? disk_failed("read", path, error)
-                                                                     : STATUS_OK;
-    if (status == STATUS_OK)
-        status = archive_inflate(inflater, fd, path, frame, &payload, error);
-    while (status == STATUS_OK && looked->count < frame->count &&
-           archive_get_record(payload, &cursor, &record) == STATUS_OK)
-        looked->offsets[looked->count++] = record.offset;
-    looked->first = frame->first;
-    looked->last = status == STATUS_OK ? frame->last : -1;
+    enum status status = fd < 0 ? disk_failed("read", path, error)
+                                : read_offsets(looked, inflater, fd, path, frame, error);
     if (fd >= 0)
         close(fd);
     archive_inflater_free(inflater);
@@ -314,7 +322,8 @@ static bool stands_between(const struct archive_shelf *shelf, int64_t last, int6
 
 static enum status retire(struct archive_shelf *shelf, struct error *error)
 {
-    struct archive_writer **retired = realloc(shelf->retired, (shelf->retired_count + 1) * sizeof *retired);
+    struct archive_writer **retired = realloc(shelf->retired,
+                                              (shelf->retired_count + 1) * sizeof(struct archive_writer *));
     if (retired == NULL)
         return no_memory(error);
     shelf->retired = retired;

@@ -243,7 +243,7 @@ static enum status begin(struct archive_feed *source)
 static enum status source_run(void *arg, struct intake *intake, struct context *context, struct error *error)
 {
     struct archive_feed *source = arg;
-    struct error ignored;
+    struct error ignored = {0};
     source->intake = intake;
     source->context = context;
     source->error = error != NULL ? error : &ignored;

@@ -36,7 +36,7 @@ static enum status find_shelf(struct store *store, const struct batch *batch, st
     }
     if (store->count == store->room) {
         uint32_t room = store->room > 0 ? store->room * 2 : 8;
-        struct archive_shelf **shelves = realloc(store->shelves, room * sizeof *shelves);
+        struct archive_shelf **shelves = realloc(store->shelves, room * sizeof(struct archive_shelf *));
         if (shelves == NULL)
             return error_set(error, ERROR_TRANSIENT, "out of memory");
         store->shelves = shelves;
@@ -51,7 +51,7 @@ static enum status find_shelf(struct store *store, const struct batch *batch, st
 
 static enum status write_records(struct store *store, struct batch *batch, struct error *error)
 {
-    struct archive_shelf *shelf;
+    struct archive_shelf *shelf = NULL;
     enum status status = find_shelf(store, batch, &shelf, error);
     if (status != STATUS_OK)
         return status;

@@ -109,7 +109,7 @@ static void begin_frame(struct archive_writer *writer)
 
 static enum status seal(struct archive_writer *writer, struct error *error)
 {
-    size_t size;
+    size_t size = 0;
     if (writer->frame.count == 0)
         return STATUS_OK;
     writer->frame.position = writer->size;
@@ -301,7 +301,7 @@ static enum status put_index(struct archive_writer *writer, struct error *error)
     };
     uint8_t trailer[ARCHIVE_TRAILER_SIZE];
     uint8_t *entries = malloc((size_t)index.raw + 1);
-    size_t size;
+    size_t size = 0;
     if (entries == NULL)
         return error_set(error, ERROR_TRANSIENT, "out of memory");
     for (uint32_t i = 0; i < segment->count; i++)
