@@ -273,6 +273,34 @@ static void keys_go_to_the_partitions_that_kafkas_own_client_chooses(void **stat
     end(&fixture);
 }
 
+static void a_partition_may_be_a_template_and_one_that_is_not_there_is_rejected(void **state)
+{
+    (void)state;
+    static const char *const VALUES[] = {"{\"to\":2}",  "{\"to\":0}",     "{\"to\":3}",
+                                         "{\"to\":-1}", "{\"to\":\"2\"}", "{}"};
+    struct fixture fixture;
+    begin_with(&fixture, 3, "topic: out\npartition: '{{.to}}'\n");
+    struct batch *batch = records_batch(&fixture.records);
+    for (size_t i = 0; i < sizeof VALUES / sizeof VALUES[0]; i++)
+        records_add_json(batch, VALUES[i]);
+    assert_int_equal(write_batch(&fixture, batch), STATUS_OK);
+    assert_int_equal(flush(&fixture), STATUS_OK);
+    static const enum stage_answer ANSWERS[] = {STAGE_FORWARD, STAGE_FORWARD, STAGE_REJECT,
+                                                STAGE_REJECT,  STAGE_FORWARD, STAGE_REJECT};
+    for (uint32_t i = 0; i < batch->count; i++)
+        assert_int_equal(batch->records[i].answer, ANSWERS[i]);
+    assert_string_equal(batch->records[2].failure->class, "partition");
+    assert_string_equal(batch->records[2].failure->message, "the topic out has no partition 3");
+    batch_free(batch);
+    struct topic topic = read_topic(&fixture.mock, "out");
+    assert_int_equal(topic.count, 3);
+    assert_int_equal(topic.messages[0].partition, 0);
+    assert_int_equal(topic.messages[1].partition, 2);
+    assert_int_equal(topic.messages[2].partition, 2);
+    topic_fini(&topic);
+    end(&fixture);
+}
+
 static void batches_are_acknowledged_oldest_first_without_a_flush(void **state)
 {
     (void)state;
@@ -497,6 +525,7 @@ int main(void)
         cmocka_unit_test(a_changed_document_goes_out_as_it_is_now),
         cmocka_unit_test(topic_and_key_may_be_templates_and_headers_and_time_left_out),
         cmocka_unit_test(keys_go_to_the_partitions_that_kafkas_own_client_chooses),
+        cmocka_unit_test(a_partition_may_be_a_template_and_one_that_is_not_there_is_rejected),
         cmocka_unit_test(batches_are_acknowledged_oldest_first_without_a_flush),
         cmocka_unit_test(a_full_queue_is_waited_for),
         cmocka_unit_test(a_record_that_is_too_large_is_rejected_and_the_others_are_stored),
