@@ -241,6 +241,33 @@ static void the_admin_port_takes_addresses(void **state)
     }
 }
 
+/* They hold personal data as likely as not. */
+static void records_are_shown_only_on_this_machine_unless_the_config_says_so(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *line;
+        bool tap;
+    } cases[] = {{"", true},
+                 {"admin: {listen: \"127.0.0.2:1\"}", true},
+                 {"admin: {listen: \"localhost:1\"}", true},
+                 {"admin: {listen: \"[::1]:1\"}", true},
+                 {"admin: {listen: \"0.0.0.0:1\"}", false},
+                 {"admin: {listen: \"[::]:1\"}", false},
+                 {"admin: {listen: \"10.0.0.1:1\"}", false},
+                 {"admin: {listen: \"0.0.0.0:1\", tap: always}", true},
+                 {"admin: {tap: never}", false}};
+    char text[512];
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct loaded_config loaded;
+        snprintf(text, sizeof text, SMALL, cases[i].line);
+        load_text(&loaded, registry(), text);
+        load_assert_good(&loaded);
+        assert_int_equal(loaded.config->admin.tap, cases[i].tap);
+        load_fini(&loaded);
+    }
+}
+
 static void no_secret_is_ever_printed(void **state)
 {
     (void)state;
@@ -337,6 +364,7 @@ int main(void)
         cmocka_unit_test(every_mistake_is_found_at_once_with_its_place),
         cmocka_unit_test(the_smallest_file_has_every_default),
         cmocka_unit_test(the_admin_port_takes_addresses),
+        cmocka_unit_test(records_are_shown_only_on_this_machine_unless_the_config_says_so),
         cmocka_unit_test(no_secret_is_ever_printed),
         cmocka_unit_test(hostile_files_end_in_a_message),
         cmocka_unit_test(files_that_can_not_be_read_are_named),

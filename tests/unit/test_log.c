@@ -283,6 +283,43 @@ static void errno_is_left_alone(void **state)
 
 enum { THREADS = 4, LINES = 500 };
 
+static void the_latest_warnings_are_remembered_one_a_place(void **state)
+{
+    (void)state;
+    struct log_entry entries[LOG_RECENT];
+    for (int i = 0; i < LOG_RECENT; i++) {
+        char part[16];
+        snprintf(part, sizeof part, "old-%d", i);
+        log_warn(part, "pushes out what was there");
+    }
+    log_info("part", "an info is none");
+    for (int i = 0; i < 5; i++)
+        log_remember("other", "only remembered %d", i);
+    for (int i = 1; i < 3; i++)
+        log_error("part", "error %d", i);
+    for (int i = 3; i < 6; i++)
+        log_warn("part", "warning %d", i);
+    assert_int_equal(log_recent(entries), LOG_RECENT);
+    static const struct {
+        const char *text;
+        unsigned count;
+        enum log_level level;
+    } expected[] = {{"warning 5", 3, LOG_WARN},
+                    {"error 2", 2, LOG_ERROR},
+                    {"only remembered 4", 5, LOG_WARN},
+                    {"pushes out what was there", 1, LOG_WARN}};
+    for (size_t i = 0; i < sizeof expected / sizeof expected[0]; i++) {
+        assert_string_equal(entries[i].text, expected[i].text);
+        assert_int_equal(entries[i].count, expected[i].count);
+        assert_int_equal(entries[i].level, expected[i].level);
+        assert_true(clock_wall_ms() - entries[i].wall_ms < 60000);
+    }
+    assert_string_equal(entries[0].part, "part");
+    assert_string_equal(entries[3].part, "old-15");
+    log_flush();
+    assert_null(strstr(logged(), "only remembered"));
+}
+
 static void *write_lines(void *arg)
 {
     char part[32];
@@ -334,6 +371,7 @@ int main(void)
         LOG_TEST(no_line_is_lost_uncounted_when_there_are_more_places_than_room),
         LOG_TEST(something_may_get_out_of_the_way_of_each_line),
         LOG_TEST(errno_is_left_alone),
+        LOG_TEST(the_latest_warnings_are_remembered_one_a_place),
         LOG_TEST(lines_of_many_threads_do_not_mix),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
