@@ -62,12 +62,14 @@ static bool read_stage(struct snapshot *snapshot, const struct metric *metric)
         if (strcmp(metric->name, FIELDS[i].name) != 0)
             continue;
         struct snapshot_stage *stage = stage_of(snapshot, metric, FIELDS[i].label, FIELDS[i].label[0] == 'q');
+        if (stage == NULL)
+            return true;
         void *field = (char *)stage + FIELDS[i].offset;
-        if (stage != NULL && metric->type == METRIC_HISTOGRAM)
+        if (metric->type == METRIC_HISTOGRAM)
             read_times(metric, field);
-        else if (stage != NULL)
+        else
             *(int64_t *)field = metric_get(metric);
-        if (stage != NULL && strcmp(metric->name, "weir_store_flush_seconds") == 0)
+        if (strcmp(metric->name, "weir_store_flush_seconds") == 0)
             stage->store = true;
         return true;
     }
@@ -272,8 +274,7 @@ static void write_text(FILE *out, const char *name, const char *text)
 {
     fprintf(out, "\"%s\": \"", name);
     for (; *text != '\0'; text++) {
-        uint8_t escaped[8];
-        struct bytes byte = bytes_of(text, 1);
+        uint8_t escaped[8] = {0};
         size_t size = 1;
         while (size < 4 && ((uint8_t)text[size] & 0xc0) == 0x80)
             size++;
@@ -283,7 +284,8 @@ static void write_text(FILE *out, const char *name, const char *text)
         } else if ((uint8_t)*text >= 0x80) {
             fputs("\\ufffd", out);
         } else {
-            fwrite(escaped, 1, json_escape(escaped, byte), out);
+            size_t written = json_escape(escaped, bytes_of(text, 1));
+            fwrite(escaped, 1, written, out);
         }
     }
     putc('"', out);

@@ -37,7 +37,7 @@ static void introduce(const struct demo *demo)
             text_count(records, (int64_t)demo->records), demo_cluster_brokers(demo->cluster));
     fprintf(stderr, "  config   %s\n", demo->files.config);
     if (url != NULL)
-        fprintf(stderr, "  metrics  curl %s/metrics\n", url);
+        fprintf(stderr, "  metrics  curl %s/metrics\n  watch    weir top --admin %s\n", url, url);
 }
 
 /* -- what came of it -- */

@@ -123,12 +123,13 @@ static void add_trouble(struct page *page)
 static void add_problems(struct page *page)
 {
     enum { PROBLEMS = 4 };
-    const char *at = page->view->now->problems;
-    for (unsigned i = 0; i < PROBLEMS && *at != '\0'; i++) {
+    const struct snapshot *now = page->view->now;
+    size_t at = 0;
+    for (unsigned i = 0; i < PROBLEMS && now->problems[at] != '\0'; i++) {
         struct columns line = begin_line(page);
-        size_t size = strcspn(at, "\n");
-        columns_add(&line, COLUMNS_YELLOW, "  %.*s", (int)size, at);
-        at += size + (at[size] == '\n');
+        size_t size = strcspn(now->problems + at, "\n");
+        columns_add(&line, COLUMNS_YELLOW, "  %.*s", (int)size, now->problems + at);
+        at += size + (now->problems[at + size] == '\n');
     }
 }
 

@@ -2,9 +2,6 @@
  * A tap is one of TAPS_MAX places in a table that is never freed while pipelines run, so a worker may look at any of them at any time. It says so in `users` before
  * it looks what the tap is at, and the closer first says that the tap is at nothing and then waits for `users` to become 0: either the worker sees that, or
  * the closer sees the worker. Both are sequentially consistent, as each writes one and reads the other.
- *
- * The ring is Vyukov's bounded queue: a line's place is taken by a compare-and-swap and given to the reader by its turn, so a worker waits for nobody, and one
- * that is descheduled while it renders holds up the reader only.
  */
 #include "processor/tap.h"
 
@@ -17,22 +14,11 @@
 #include "processor/clock.h"
 #include "processor/metrics.h"
 #include "processor/tap_line.h"
+#include "processor/tap_ring.h"
 #include "processor/where.h"
 
 /* What may come at once of what may come in a second. */
 #define BURST (100 * CLOCK_MS)
-
-struct slot {
-    _Atomic uint64_t turn;
-    size_t size;
-    char text[TAP_LINE_MAX];
-};
-
-struct ring {
-    _Atomic uint64_t tail;
-    uint64_t head; /* the reader's */
-    struct slot slots[TAP_RING];
-};
 
 /* So many a second: the time up to which what was let through has been paid for. */
 struct gate {
@@ -47,7 +33,7 @@ struct tap {
     _Atomic unsigned users;            /* workers that are inside */
     struct tap_options options;
     struct gate looks, lines;
-    struct ring *ring;
+    struct tap_ring *ring;
     _Atomic uint64_t passed, unlooked, matched, over_rate, dropped, taken;
 };
 
@@ -141,52 +127,6 @@ static uint32_t gate_take(struct gate *gate, int64_t now, uint32_t wanted)
     return (uint32_t)count;
 }
 
-/* -- the ring -- */
-
-static struct ring *ring_new(void)
-{
-    struct ring *ring = malloc(sizeof *ring);
-    if (ring == NULL)
-        return NULL;
-    ring->head = 0;
-    atomic_init(&ring->tail, 0);
-    for (uint64_t i = 0; i < TAP_RING; i++)
-        atomic_init(&ring->slots[i].turn, i);
-    return ring;
-}
-
-/* The slot and its position, or NULL: full. */
-static struct slot *ring_reserve(struct ring *ring, uint64_t *ret_at)
-{
-    uint64_t at = atomic_load_explicit(&ring->tail, memory_order_relaxed);
-    for (;;) {
-        struct slot *slot = &ring->slots[at % TAP_RING];
-        uint64_t turn = atomic_load_explicit(&slot->turn, memory_order_acquire);
-        if (turn == at) {
-            if (!atomic_compare_exchange_weak_explicit(&ring->tail, &at, at + 1, memory_order_relaxed,
-                                                       memory_order_relaxed))
-                continue;
-            *ret_at = at;
-            return slot;
-        }
-        if (turn < at)
-            return NULL;
-        at = atomic_load_explicit(&ring->tail, memory_order_relaxed);
-    }
-}
-
-static struct slot *ring_first(struct ring *ring)
-{
-    struct slot *slot = &ring->slots[ring->head % TAP_RING];
-    return atomic_load_explicit(&slot->turn, memory_order_acquire) == ring->head + 1 ? slot : NULL;
-}
-
-static void ring_pop(struct ring *ring, struct slot *slot)
-{
-    atomic_store_explicit(&slot->turn, ring->head + TAP_RING, memory_order_release);
-    ring->head++;
-}
-
 /* -- looking -- */
 
 static void count(_Atomic uint64_t *counter, uint64_t more)
@@ -218,22 +158,41 @@ struct look {
     uint32_t chosen[BATCH_RECORDS]; /* that match, by their index */
 };
 
+/* What comparing it may take: a path, or a header, is looked for from the front. */
+static uint32_t weight_of(const struct record *record)
+{
+    enum { MOST = TAP_LOOKS / 20 }; /* less than comes at once: the biggest is looked at as well, now and then */
+    uint64_t weight = 1 + ((uint64_t)record->document.text.size + record->headers.size) / TAP_LOOK_BYTES;
+    return weight < MOST ? (uint32_t)weight : MOST;
+}
+
+/* Taken off what may be compared now, for all that pass. */
+static uint32_t allow_looks(struct look *look, enum tap_part part)
+{
+    uint64_t wanted = 0;
+    for (uint32_t i = 0; i < look->batch->count; i++) {
+        const struct record *record = &look->batch->records[i];
+        wanted += passes(record, part) ? weight_of(record) : 0;
+    }
+    return gate_take(&look->tap->looks, look->now, wanted < UINT32_MAX ? (uint32_t)wanted : UINT32_MAX);
+}
+
 static void choose(struct look *look, enum tap_part part)
 {
     struct tap *tap = look->tap;
     const struct where *where = tap->options.where;
-    uint32_t passed = 0, allowed = UINT32_MAX, looked = 0;
+    uint32_t passed = 0, looked = 0, allowed = where != NULL ? allow_looks(look, part) : 0;
     struct arena arena;
     arena_init(&arena, NULL);
-    if (where != NULL)
-        allowed = gate_take(&tap->looks, look->now, look->batch->count);
     for (uint32_t i = 0; i < look->batch->count; i++) {
         const struct record *record = &look->batch->records[i];
         if (!passes(record, part))
             continue;
         passed++;
-        if (looked == allowed || look->chosen_count == BATCH_RECORDS)
+        uint32_t weight = where != NULL ? weight_of(record) : 0;
+        if (weight > allowed || look->chosen_count == BATCH_RECORDS)
             continue;
+        allowed -= weight;
         looked++;
         if ((answer_of(look->point, record) & tap->options.answers) != 0 &&
             (where == NULL || where_matches(where, record, &arena)))
@@ -248,14 +207,14 @@ static void take(struct look *look, const struct record *record)
 {
     struct tap *tap = look->tap;
     uint64_t at;
-    struct slot *slot = ring_reserve(tap->ring, &at);
+    struct tap_slot *slot = tap_ring_reserve(tap->ring, &at);
     if (slot == NULL) {
         count(&tap->dropped, 1);
         return;
     }
     slot->size = tap_line(look->point->name, answer_of(look->point, record), look->batch, record, slot->text);
     count(&tap->taken, 1);
-    atomic_store_explicit(&slot->turn, at + 1, memory_order_release);
+    tap_ring_give(slot, at);
 }
 
 static void look_at(struct look *look, enum tap_part part)
@@ -325,7 +284,7 @@ static struct tap *find_closed_locked(struct taps *taps)
     return NULL;
 }
 
-static void set_up(struct tap *tap, const struct tap_options *options, struct ring *ring)
+static void set_up(struct tap *tap, const struct tap_options *options, struct tap_ring *ring)
 {
     tap->options = *options;
     if (tap->options.answers == 0)
@@ -348,7 +307,7 @@ enum status tap_open(struct taps *taps, const char *name, const struct tap_optio
     CHECK_CALL(pthread_mutex_lock(&taps->mutex));
     struct tap_point *point = find_locked(taps, name);
     struct tap *tap = find_closed_locked(taps);
-    struct ring *ring = point != NULL && tap != NULL ? ring_new() : NULL;
+    struct tap_ring *ring = point != NULL && tap != NULL ? tap_ring_new() : NULL;
     if (ring != NULL) {
         tap->open = true;
         set_up(tap, options, ring);
@@ -376,7 +335,7 @@ void tap_close(struct tap *tap)
     while (atomic_load(&tap->users) > 0)
         nanosleep(&pause, NULL);
     where_free(tap->options.where);
-    free(tap->ring);
+    tap_ring_free(tap->ring);
     tap->ring = NULL;
     metric_add(taps->open, -1);
     CHECK_CALL(pthread_mutex_lock(&taps->mutex));
@@ -387,12 +346,12 @@ void tap_close(struct tap *tap)
 size_t tap_read(struct tap *tap, char *out, size_t room, uint64_t most, uint64_t *ret_lines)
 {
     size_t used = 0;
-    struct slot *slot;
+    struct tap_slot *slot;
     *ret_lines = 0;
-    while (*ret_lines < most && (slot = ring_first(tap->ring)) != NULL && slot->size <= room - used) {
+    while (*ret_lines < most && (slot = tap_ring_first(tap->ring)) != NULL && slot->size <= room - used) {
         memcpy(out + used, slot->text, slot->size);
         used += slot->size;
-        ring_pop(tap->ring, slot);
+        tap_ring_pop(tap->ring, slot);
         ++*ret_lines;
     }
     return used;
@@ -400,7 +359,7 @@ size_t tap_read(struct tap *tap, char *out, size_t room, uint64_t most, uint64_t
 
 bool tap_is_empty(const struct tap *tap)
 {
-    return ring_first(tap->ring) == NULL;
+    return tap_ring_first(tap->ring) == NULL;
 }
 
 void tap_get_counts(const struct tap *tap, struct tap_counts *ret)

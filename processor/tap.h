@@ -29,8 +29,9 @@ enum {
     TAP_POINTS = 64,
     TAP_RING = 256, /* a power of 2 */
     TAP_LINE_MAX = 8 * 1024,
-    TAP_LOOKS = 100000, /* a second */
-    TAP_RATE = 1000,    /* a second: what is rendered at most, also when more is asked for */
+    TAP_LOOKS = 100000, /* a second, of up to TAP_LOOK_BYTES; a bigger one counts for several */
+    TAP_LOOK_BYTES = 1024,
+    TAP_RATE = 1000, /* a second: what is rendered at most, also when more is asked for */
 };
 
 /* Where records pass: `intake` (as they were consumed), behind each stage, and each store. By name, kept when the pipeline is rebuilt. */

@@ -226,6 +226,31 @@ static void no_more_than_the_limit_are_looked_at(void **state)
     tap_close(tap);
 }
 
+/* The biggest is looked at as well, but less often. */
+static void big_records_count_for_several(void **state)
+{
+    struct fixture *f = *state;
+    struct tap_counts counts = {0};
+    struct tap *tap = open_tap(f, "decode", &(struct tap_options){.where = where(".id=1")});
+    struct batch *batch = records_batch(&f->records);
+    enum { SIZE = 1024 * TAP_LOOK_BYTES };
+    char *json = malloc(SIZE);
+    memset(json, ' ', SIZE);
+    memcpy(json, "{\"id\": 1", 8);
+    memcpy(json + SIZE - 2, "}", 2);
+    for (int i = 0; i < 20; i++)
+        records_add_json(batch, json);
+    free(json);
+    int64_t began = clock_now();
+    tap_look(f->point, batch, TAP_ALL);
+    tap_get_counts(tap, &counts);
+    assert_int_equal(counts.passed, 20);
+    assert_in_range(counts.matched, 1, 10 + (clock_now() - began) / (10 * CLOCK_MS));
+    assert_int_equal(counts.matched + counts.unlooked, 20);
+    batch_free(batch);
+    tap_close(tap);
+}
+
 /* -- who looks -- */
 
 static void without_a_tap_nothing_is_looked_at(void **state)
@@ -395,6 +420,7 @@ int main(void)
         TEST(each_so_many_th_is_shown_across_batches),
         TEST(no_more_than_the_rate_is_shown),
         TEST(no_more_than_the_limit_are_looked_at),
+        TEST(big_records_count_for_several),
         TEST(without_a_tap_nothing_is_looked_at),
         TEST(several_see_the_same_and_no_more_than_so_many),
         TEST(an_unknown_stage_is_told_with_those_that_there_are),
