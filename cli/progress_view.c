@@ -101,13 +101,14 @@ void view_read(struct view *view, struct metrics *metrics)
                           .total = view->total,
                           .offsets = view->offsets,
                           .offsets_done = view->offsets_done,
+                          .lagged = view->lagged,
                           .rate = view->rate,
                           .offset_rate = view->offset_rate};
     metrics_each(metrics, read_metric, view);
-    /* Without partitions there is no lag either: before the first record, and after the last. */
-    int64_t done = view->partitions > 0 ? view->offsets - view->lag : 0;
-    if (done > view->offsets_done)
-        view->offsets_done = done;
+    /* Nor is there lag without partitions: before they are there, and when they are left. */
+    view->lagged = view->lagged || view->lag > 0;
+    if (view->lagged && view->partitions > 0)
+        view->offsets_done = view->offsets > view->lag ? view->offsets - view->lag : 0;
 }
 
 /* -- how it looks -- */
@@ -236,10 +237,10 @@ void view_plain(const struct view *view, char *text, size_t size)
 {
     char t[8][TEXT_MAX], flow[80];
     int used = snprintf(
-        text, size, "%s: %s, %s/s, consumed %s, lag %s, stored %s, dead-lettered %s, dropped %s, memory %s of %s, %s",
+        text, size, "%s: %s, %s/s, consumed %s, %s %s, stored %s, dead-lettered %s, dropped %s, memory %s of %s, %s",
         view->service, clock_text(t[0], view->elapsed), text_count(t[1], view->rate), text_count(t[2], view->consumed),
-        text_count(t[3], view->lag), text_count(t[4], view->stored), text_count(t[5], view->dead_lettered),
-        text_count(t[6], view->dropped), text_bytes(t[7], view->budget_used),
+        view->offsets > 0 ? "left" : "lag", text_count(t[3], view->lag), text_count(t[4], view->stored),
+        text_count(t[5], view->dead_lettered), text_count(t[6], view->dropped), text_bytes(t[7], view->budget_used),
         text_bytes((char[TEXT_MAX]){0}, view->budget_size), flow_text(view, flow, sizeof flow));
     if (view_percent(view) >= 0 && used >= 0 && (size_t)used < size)
         used += snprintf(text + used, size - (size_t)used, ", %d %% done", view_percent(view));

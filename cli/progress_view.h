@@ -24,6 +24,7 @@ struct view {
     int64_t total;   /* records to come in all; 0: not known */
     int64_t offsets; /* of a stretch: to be read in all; 0: there is no end */
     int64_t offsets_done;
+    bool lagged;               /* lag has been told: before that there seems to be none */
     int64_t rate, offset_rate; /* records, and offsets, a second, of late */
     int64_t consumed, stored, dead_lettered, dropped, in_flight, lag;
     int64_t budget_used, budget_size;

@@ -80,7 +80,7 @@ static void print_offset(const char *topic, int32_t partition, int64_t offset, v
 static void print_offsets(const struct receipt *receipt, FILE *out)
 {
     struct offset_list list = {.out = out, .column = HEAD};
-    fprintf(out, "  %-*s", HEAD - 2, "committed");
+    fprintf(out, "  %-*s", HEAD - 2, receipt->of_stretch ? "done up to" : "committed");
     offsets_each((struct offsets *)receipt->offsets, print_offset, &list);
     if (list.count == 0)
         fputs("nothing", out);
@@ -94,12 +94,13 @@ void receipt_print(const struct receipt *receipt, FILE *out)
     char rate[TEXT_MAX], time[TEXT_MAX], behind[2 * TEXT_MAX + 16];
     const struct ledger_counts *counts = &receipt->counts;
     double seconds = (double)receipt->wall / (double)CLOCK_SECOND;
-    fprintf(out, "%s: %s\n", receipt->service, outcome(receipt));
+    fprintf(out, "%s: %s%s\n", receipt->service, outcome(receipt),
+            receipt->dry_run ? " (dry run: nothing was written, no dead letter was sent)" : "");
     snprintf(behind, sizeof behind, "  in %s, %s/s", text_time(time, receipt->wall),
              text_count(rate, seconds > 0 ? (int64_t)((double)counts->issued / seconds) : 0));
     print_count(out, "consumed", counts->issued, behind);
     print_count(out, receipt->dry_run ? "would store" : "stored", counts->stored, "");
-    print_count(out, receipt->dry_run ? "would be dead" : "dead-lettered", counts->dead_lettered, "");
+    print_count(out, receipt->dry_run ? "would reject" : "dead-lettered", counts->dead_lettered, "");
     print_count(out, "dropped", counts->dropped, "");
     print_count(out, "abandoned", counts->abandoned, "");
     if (receipt->filtered)

@@ -212,7 +212,7 @@ static void a_signal_ends_it_in_order_and_it_says_how_to_go_on(void **state)
     process_signal(&process, SIGINT);
     assert_int_equal(process_wait(&process), 75);
     assert_true(process_said(&process, "to go on: the same command"));
-    assert_true(process_said(&process, "replay-signal.fix: stopped before its end\n"));
+    assert_true(process_said(&process, "replay-signal.fix: stopped before its end"));
     int64_t rows = scene_query(&process, COUNT, NULL, 0);
     assert_true(rows < IN_WINDOW);
     assert_int_equal(process_run(&process, ARGUMENTS(WINDOW, "--name", "fix", "--execute")), 0);

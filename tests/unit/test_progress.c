@@ -176,7 +176,15 @@ static void before_the_partitions_are_there_nothing_is_done(void **state)
     struct view view = {.offsets = 1000};
     view_read(&view, metrics);
     assert_int_equal(view_percent(&view), 0);
-    view.offsets_done = 1000;
+    /* Lag is told a moment after them. */
+    gauge(metrics, "weir_kafka_partition_paused", "topic=\"orders\",partition=\"0\"", 0);
+    gauge(metrics, "weir_lag_records", NULL, 0);
+    view_read(&view, metrics);
+    assert_int_equal(view_percent(&view), 0);
+    gauge(metrics, "weir_lag_records", NULL, 400);
+    view_read(&view, metrics);
+    assert_int_equal(view_percent(&view), 60);
+    gauge(metrics, "weir_lag_records", NULL, 0);
     view_read(&view, metrics);
     assert_int_equal(view_percent(&view), 100);
     metrics_free(metrics);
