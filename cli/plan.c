@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "config/config.h"
+#include "processor/stretch.h"
 
 struct plan {
     struct pipeline_config pipeline;
@@ -93,6 +94,9 @@ static void fill_source(struct pipeline_config *pipeline, const struct config *c
     pipeline->home_type = changes->home_type != NULL ? changes->home_type : config->source_type;
     pipeline->home_config = config->source_config;
     pipeline->stretch = changes->stretch;
+    /* Slow on purpose is no incident. */
+    if (changes->stretch != NULL && (changes->stretch->rate > 0 || changes->stretch->speed > 0))
+        pipeline->watchdog = INT64_MAX;
 }
 
 struct plan *plan_new(const struct config *config, const struct plan_changes *changes)

@@ -12,7 +12,7 @@ run() {
     echo "=== $1: $((SECONDS - began)) s"
 }
 
-for script in ${SCRIPTS:-kill static sigterm rebalance broker-kill blocked-store exactly-once zombie dlq archive}; do
+for script in ${SCRIPTS:-kill static sigterm rebalance broker-kill blocked-store exactly-once zombie replay dlq archive}; do
     case $script in
     exactly-once) stores="postgres kafka file sqlite" ;;
     zombie) stores="postgres kafka file" ;;

@@ -248,10 +248,48 @@ static void json_strings_are_valid_whatever_comes_in(void **state)
     free(text);
 }
 
+static void assert_printed_and_told(const struct receipt *receipt, const char *words, const char *json)
+{
+    char *text = print_with(receipt, receipt_print);
+    if (strstr(text, words) == NULL)
+        fail_msg("no \"%s\" in:\n%s", words, text);
+    free(text);
+    text = print_with(receipt, receipt_json);
+    if (strstr(text, json) == NULL)
+        fail_msg("no \"%s\" in:\n%s", json, text);
+    free(text);
+}
+
+static void a_run_that_has_an_end_says_whether_it_was_reached(void **state)
+{
+    struct receipt receipt = ((struct fixture *)*state)->receipt;
+    char *text = print_with(&receipt, receipt_json);
+    assert_null(strstr(text, "finished"));
+    free(text);
+    receipt.of_stretch = true;
+    assert_printed_and_told(&receipt, "orders: all of it\n", "}, \"finished\": true, \"dry_run\": false}\n");
+    receipt.stopped = true;
+    assert_printed_and_told(&receipt, "orders: stopped before its end\n", "\"finished\": false, ");
+    receipt.status = STATUS_DEADLINE;
+    assert_printed_and_told(&receipt, "orders: not drained in time", "\"finished\": false, ");
+}
+
+static void a_dry_run_says_what_would_be(void **state)
+{
+    struct receipt receipt = ((struct fixture *)*state)->receipt;
+    receipt.of_stretch = receipt.dry_run = true;
+    assert_printed_and_told(&receipt, "all of it (dry run: nothing was written, no dead letter was sent)\n",
+                            "\"finished\": true, \"dry_run\": true}\n");
+    assert_printed_and_told(&receipt, "  would store          1,234,000\n  would reject               500\n",
+                            "\"stored\": 1234000, \"dead_lettered\": 500, ");
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
+        TEST(a_run_that_has_an_end_says_whether_it_was_reached),
+        TEST(a_dry_run_says_what_would_be),
         TEST(json_has_exactly_what_was_promised),
         TEST(json_without_commits_is_whole_too),
         TEST(what_was_passed_over_is_told_where_something_chooses),
