@@ -135,7 +135,7 @@ static enum exit_code prepare(struct run *run)
     const struct stretch_job *job = run->job;
     const char *port = run->command->values[OPTION_ADMIN];
     if (port != NULL && strtoll(port, NULL, 10) > UINT16_MAX) {
-        snprintf(message, sizeof message, "--admin \"%s\": expected a port, up to %d", port, UINT16_MAX);
+        snprintf(message, sizeof message, "--admin \"%s\": expected a port, up to %u", port, (unsigned)UINT16_MAX);
         say(run, message);
         return EXIT_USAGE;
     }

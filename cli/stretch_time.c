@@ -59,8 +59,11 @@ bool cursor_decimal(struct cursor *cursor, double *ret, const char *expected)
         return false;
     double value = (double)whole, part = 0.1;
     if (*cursor->at == '.') {
-        for (cursor->at++; is_digit(*cursor->at); cursor->at++, part /= 10)
-            value += part * (*cursor->at - '0');
+        cursor->at++;
+        while (is_digit(*cursor->at)) {
+            value += part * (*cursor->at++ - '0');
+            part /= 10;
+        }
     }
     if (value <= 0) {
         cursor->at = begin;
