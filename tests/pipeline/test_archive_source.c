@@ -231,6 +231,33 @@ static void a_run_goes_on_where_the_last_one_ended(void **state)
     scene_fini(&scene);
 }
 
+static void a_progress_that_is_not_as_it_was_written_is_refused(void **state)
+{
+    (void)state;
+    static const char *const BAD[] = {
+        "",
+        "weir progress 2\nrequest x\nwindow 0 1\nend\n",
+        "weir progress 1\nrequest x\nwindow 0\nend\n",
+        "weir progress 1\nrequest x\nwindow 0 1\n",
+        "weir progress 1\nrequest x\nwindow 0 1\npart orders 0 1 5 9\nend\n",
+        "weir progress 1\nrequest x\nwindow 0 1\npart orders 0 1 5 3 3\nend\n",
+        "weir progress 1\nrequest x\nwindow 0 1\npart orders 0 1 5\nend\n",
+        "weir progress 1\nrequest x\nwindow 0 1\npart orders 99999999999 1 5 3\nend\n",
+        "weir progress 1\nrequest x\nwindow 0 1\nparts orders 0 1 5 3\nend\n",
+    };
+    struct scene scene;
+    char path[400];
+    scene_init(&scene);
+    scene.request.progress = "x";
+    snprintf(path, sizeof path, "%s/.weir-x.progress", scene.archived.dir);
+    for (size_t i = 0; i < sizeof BAD / sizeof BAD[0]; i++) {
+        archived_save(path, (const uint8_t *)BAD[i], strlen(BAD[i]));
+        assert_int_equal(find(&scene), STATUS_FAILED);
+        assert_non_null(strstr(scene.error.text, "is not as weir wrote it"));
+    }
+    scene_fini(&scene);
+}
+
 static void what_has_no_verdict_comes_again(void **state)
 {
     (void)state;
@@ -311,6 +338,7 @@ int main(void)
         cmocka_unit_test(offsets_and_partitions_are_taken_at_their_word),
         cmocka_unit_test(the_filter_decides_what_enters),
         cmocka_unit_test(a_run_goes_on_where_the_last_one_ended),
+        cmocka_unit_test(a_progress_that_is_not_as_it_was_written_is_refused),
         cmocka_unit_test(what_has_no_verdict_comes_again),
         cmocka_unit_test(a_damaged_frame_stops_the_run_and_nothing_is_passed_over),
         cmocka_unit_test(records_come_as_fast_as_they_may),
