@@ -30,7 +30,7 @@ void archived_init(struct archived *archived)
 
 void archived_fini(struct archived *archived)
 {
-    char command[600];
+    char command[700];
     archived_close(archived);
     records_fini(&archived->records);
     context_free(archived->context);

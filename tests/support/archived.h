@@ -9,7 +9,7 @@
 #include "tests/support/records.h"
 
 struct archived {
-    char dir[256];
+    char dir[320];
     struct archive_store_config config;
     struct connector_env env;
     struct context *context;
