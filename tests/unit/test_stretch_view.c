@@ -14,7 +14,8 @@
 /* 2026-11-25T10:00:00Z */
 #define TEN INT64_C(1795600800000)
 
-static const struct stretch_view_store STORES[] = {{"orders", "sqlite", true}, {"file", "file", false}};
+static const struct stretch_view_store STORES[] = {{.name = "orders", .type = "sqlite", .replaces = true},
+                                                   {.name = "file", .type = "file"}};
 
 static void part(struct stretch *stretch, int32_t partition, int64_t first, int64_t end, int64_t bytes)
 {
