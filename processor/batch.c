@@ -96,6 +96,7 @@ struct batch *batch_new(struct batch_pool *pool, const char *topic, int32_t part
     batch->topic = topic;
     batch->partition = partition;
     batch->ticket = NULL;
+    batch->origins = NULL;
     batch->parent = NULL;
     batch->next = NULL;
     batch->entered = 0;
@@ -197,24 +198,10 @@ struct batch *batch_branch(struct batch *batch)
     branch->ticket = batch->ticket;
     if (branch->ticket != NULL)
         ticket_ref(branch->ticket);
+    branch->origins = batch->origins;
     branch->parent = batch;
     __atomic_add_fetch(&batch->refs, 1, __ATOMIC_RELAXED);
     return branch;
-}
-
-/* False: out of memory. */
-static bool copy_origin(struct batch *to, struct record *record)
-{
-    if (record->origin == NULL)
-        return true;
-    struct origin *origin = arena_alloc(&to->arena, sizeof *origin);
-    char *topic = arena_string(&to->arena, record->origin->topic, strlen(record->origin->topic));
-    if (origin == NULL || topic == NULL)
-        return false;
-    *origin = *record->origin;
-    origin->topic = topic;
-    record->origin = origin;
-    return true;
 }
 
 static bool copy_raw(struct batch *to, const struct record *from)
@@ -229,9 +216,47 @@ static bool copy_raw(struct batch *to, const struct record *from)
     record->key = arena_copy(&to->arena, from->key);
     record->value = arena_copy(&to->arena, from->value);
     record->headers = arena_copy(&to->arena, from->headers);
-    return copy_origin(to, record) && (record->key.data != NULL) == (from->key.data != NULL) &&
+    return (record->key.data != NULL) == (from->key.data != NULL) &&
            (record->value.data != NULL) == (from->value.data != NULL) &&
            (record->headers.data != NULL) == (from->headers.data != NULL);
+}
+
+bool batch_make_origins(struct batch *batch)
+{
+    uint32_t most = 0;
+    for (uint32_t i = 0; i < batch->count; i++)
+        most = batch->records[i].index > most ? batch->records[i].index : most;
+    size_t size = (most + (size_t)1) * sizeof *batch->origins;
+    struct origin *origins = arena_alloc(&batch->arena, size);
+    if (origins == NULL)
+        return false;
+    memset(origins, 0, size);
+    batch->origins = origins;
+    return true;
+}
+
+/* Neighbours mostly come from one topic, whose name is copied once. */
+static bool copy_origins(struct batch *to, const struct batch *from)
+{
+    const struct origin *last = NULL;
+    const char *topic = NULL;
+    if (from->origins == NULL)
+        return true;
+    if (!batch_make_origins(to))
+        return false;
+    for (uint32_t i = 0; i < to->count; i++) {
+        const struct origin *origin = record_origin(from, &to->records[i]);
+        if (origin == NULL)
+            continue;
+        if (last == NULL || last->topic != origin->topic)
+            topic = arena_string(&to->arena, origin->topic, strlen(origin->topic));
+        if (topic == NULL)
+            return false;
+        to->origins[to->records[i].index] = *origin;
+        to->origins[to->records[i].index].topic = topic;
+        last = origin;
+    }
+    return true;
 }
 
 struct batch *batch_split(struct batch *batch, uint32_t from)
@@ -245,6 +270,10 @@ struct batch *batch_split(struct batch *batch, uint32_t from)
             batch_free(rest);
             return NULL;
         }
+    }
+    if (!copy_origins(rest, batch)) {
+        batch_free(rest);
+        return NULL;
     }
     rest->entered = batch->entered;
     rest->ticket = batch->ticket;

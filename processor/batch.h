@@ -39,9 +39,9 @@ struct failure {
     const char *message; /* for a person, bounded */
 };
 
-/* What a dead letter is a letter of: where that record came from. The topic lives as long as the record. */
+/* What a dead letter is a letter of: where that record came from. Lives in the batch's arena, the topic too. */
 struct origin {
-    const char *topic;
+    const char *topic; /* NULL: it is not known */
     int32_t partition;
     uint32_t attempts; /* how often it was refused until now */
     int64_t offset;
@@ -55,10 +55,9 @@ struct record {
     int64_t timestamp; /* milliseconds since 1970, -1: none */
     struct document document;
     struct failure *failure;
-    const struct origin *origin; /* NULL: it came from the batch's topic and partition, at `offset` */
-    uint32_t index;              /* in the ticket */
-    uint16_t attempts;           /* how often a stage was asked again */
-    uint8_t answer;              /* enum stage_answer */
+    uint32_t index;    /* in the ticket */
+    uint16_t attempts; /* how often a stage was asked again */
+    uint8_t answer;    /* enum stage_answer */
 };
 
 struct batch {
@@ -69,8 +68,10 @@ struct batch {
     const char *topic; /* lives as long as the pipeline */
     struct arena arena;
     struct ticket *ticket; /* the ledger's, one reference; NULL in tests without one */
-    int64_t entered;       /* monotonic: when the intake began it */
-    uint64_t sequence;     /* the transform's own: order of hand-out */
+    struct origin
+        *origins; /* by the records' `index`; NULL: all come from the batch's topic and partition, at their `offset` */
+    int64_t entered;   /* monotonic: when the intake began it */
+    uint64_t sequence; /* the transform's own: order of hand-out */
     struct batch_pool *pool;
     struct batch *parent; /* of a branch: whose arena the records' bytes and documents live in */
     int refs;             /* atomic: itself and its branches */
@@ -78,18 +79,27 @@ struct batch {
     size_t queued_bytes;  /* the holder's own: what it counted for the batch */
 };
 
+/* NULL: it comes from where the source found it. Few batches have any: so these do not stand in each record. */
+static inline const struct origin *record_origin(const struct batch *batch, const struct record *record)
+{
+    return batch->origins != NULL && batch->origins[record->index].topic != NULL ? &batch->origins[record->index]
+                                                                                 : NULL;
+}
 /* Where the record came from at first: for all that people and stores are told. The ledger knows it by where the source found it. */
 static inline const char *record_topic(const struct batch *batch, const struct record *record)
 {
-    return record->origin != NULL ? record->origin->topic : batch->topic;
+    const struct origin *origin = record_origin(batch, record);
+    return origin != NULL ? origin->topic : batch->topic;
 }
 static inline int32_t record_partition(const struct batch *batch, const struct record *record)
 {
-    return record->origin != NULL ? record->origin->partition : batch->partition;
+    const struct origin *origin = record_origin(batch, record);
+    return origin != NULL ? origin->partition : batch->partition;
 }
-static inline int64_t record_offset(const struct record *record)
+static inline int64_t record_offset(const struct batch *batch, const struct record *record)
 {
-    return record->origin != NULL ? record->origin->offset : record->offset;
+    const struct origin *origin = record_origin(batch, record);
+    return origin != NULL ? origin->offset : record->offset;
 }
 
 /* Loops over the records that still go forward. */
@@ -116,6 +126,8 @@ void batch_free(struct batch *batch);
 void batch_abandon(struct batch *batch);
 /* A zeroed record at the end; NULL when out of memory. */
 struct record *batch_add(struct batch *batch) WARN_UNUSED;
+/* Makes room for an origin of each record that the batch has now; they are not known yet. False: out of memory. */
+bool batch_make_origins(struct batch *batch) WARN_UNUSED;
 /* The records that still go forward. */
 uint32_t batch_forward(const struct batch *batch);
 /* What it holds, for queues: records and arena, of a branch its parent's too. */

@@ -57,12 +57,13 @@ static enum status stop_at(const struct rejects *rejects, const struct batch *ba
                            ? " (no errors.dead_letter.topic is configured, so the service stops at this record)"
                            : "";
     char letter[200] = "";
-    if (record->origin != NULL)
+    if (record_origin(batch, record) != NULL)
         snprintf(letter, sizeof letter, " (dead letter %s/%d@%lld)", batch->topic, batch->partition,
                  (long long)record->offset);
     return error_set(error, ERROR_FATAL, "%s: record %s/%d@%lld%s: %s: %s%s", rejects->stage,
-                     record_topic(batch, record), record_partition(batch, record), (long long)record_offset(record),
-                     letter, record->failure->class, record->failure->message, hint);
+                     record_topic(batch, record), record_partition(batch, record),
+                     (long long)record_offset(batch, record), letter, record->failure->class, record->failure->message,
+                     hint);
 }
 
 static enum status settle_one(struct rejects *rejects, struct batch *batch, struct record *record,

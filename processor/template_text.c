@@ -143,7 +143,7 @@ static enum status take_piece(const struct template_part *part, bool json, const
         set_number(ret, PIECE_INTEGER, record_partition(batch, record));
         break;
     case PART_OFFSET:
-        set_number(ret, PIECE_INTEGER, record_offset(record));
+        set_number(ret, PIECE_INTEGER, record_offset(batch, record));
         break;
     case PART_TIMESTAMP:
         set_number(ret, record->timestamp != -1 ? PIECE_TIME : PIECE_MISSING, record->timestamp);

@@ -31,47 +31,50 @@ static void restore_headers(const struct restore_config *config, struct record *
     record->headers.size = (uint32_t)(out - begin);
 }
 
-/* Neighbours mostly come from one topic: `last` is the origin before, and its text is used again. NULL: no memory. */
-static const struct origin *make_origin(struct batch *batch, const struct letter_headers *letter,
-                                        const struct origin *last)
+/* Neighbours mostly come from one topic: *last is the name of the one before, and used again. False: no memory. */
+static bool set_origin(struct batch *batch, const struct record *record, const struct letter_headers *letter,
+                       const char **last)
 {
-    struct origin *origin = arena_alloc(&batch->arena, sizeof *origin);
-    const char *topic = last != NULL && bytes_equal(bytes_of_string(last->topic), letter->topic)
-                            ? last->topic
+    const char *topic = *last != NULL && bytes_equal(bytes_of_string(*last), letter->topic)
+                            ? *last
                             : arena_string(&batch->arena, (const char *)letter->topic.data, letter->topic.size);
-    if (origin == NULL || topic == NULL)
-        return NULL;
-    *origin = (struct origin){.topic = topic,
-                              .partition = (int32_t)letter->partition,
-                              .attempts = letter->attempts,
-                              .offset = letter->offset};
-    return origin;
+    if (topic == NULL)
+        return false;
+    batch->origins[record->index] = (struct origin){.topic = topic,
+                                                    .partition = (int32_t)letter->partition,
+                                                    .attempts = letter->attempts,
+                                                    .offset = letter->offset};
+    *last = topic;
+    return true;
+}
+
+static void restore_record(const struct restore_config *config, struct batch *batch, struct record *record,
+                           const char **last)
+{
+    struct letter_headers letter;
+    if (!letter_headers_read(record->headers, &letter)) {
+        batch_reject(batch, record, "letter", "this is no dead letter of weir");
+    } else if (letter.truncated >= 0) {
+        batch_reject(batch, record, "letter", "the value was cut: it had %lld bytes", (long long)letter.truncated);
+    } else if (batch->origins == NULL || !set_origin(batch, record, &letter, last)) {
+        batch_retry(batch, record, "memory", "no memory for where the record came from");
+    } else {
+        record->timestamp = letter.timestamp;
+        restore_headers(config, record);
+    }
 }
 
 static void restore_process(void *stage, void *worker, struct batch *batch)
 {
     const struct restore_config *config = stage;
-    const struct origin *last = NULL;
-    struct letter_headers letter;
+    const char *last = NULL;
     (void)worker;
+    /* Without memory each record says so, and is asked for again. */
+    if (batch->origins == NULL)
+        (void)!batch_make_origins(batch);
     BATCH_EACH(batch, record)
     {
-        if (!letter_headers_read(record->headers, &letter)) {
-            batch_reject(batch, record, "letter", "this is no dead letter of weir");
-            continue;
-        }
-        if (letter.truncated >= 0) {
-            batch_reject(batch, record, "letter", "the value was cut: it had %lld bytes", (long long)letter.truncated);
-            continue;
-        }
-        const struct origin *origin = make_origin(batch, &letter, last);
-        if (origin == NULL) {
-            batch_retry(batch, record, "memory", "no memory for where the record came from");
-            continue;
-        }
-        record->timestamp = letter.timestamp;
-        restore_headers(config, record);
-        record->origin = last = origin;
+        restore_record(config, batch, record, &last);
     }
 }
 

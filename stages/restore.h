@@ -1,5 +1,5 @@
 /*
- * Makes each dead letter the record that it is a letter of: without our headers, with its own timestamp, and with the place that it came from (record->origin),
+ * Makes each dead letter the record that it is a letter of: without our headers, with its own timestamp, and with the place that it came from (record_origin),
  * so that templates, logs and another dead letter of it tell of that one. Key and value are the record's already. Not a step that a config can have: it is put
  * before the others by `weir dlq redrive`.
  */

@@ -22,13 +22,14 @@ static rd_kafka_headers_t *make_headers(const struct batch *batch, const struct 
     /* A dead letter that was sent back and failed again has ours from the first time: they must not pile up. */
     rd_kafka_headers_t *headers = kafka_headers_new(record->headers, LETTER_HEADERS, letter_headers_is_ours);
     const struct failure *failure = record->failure;
-    uint32_t attempts = record->origin != NULL ? record->origin->attempts : letter_headers_attempts(record->headers);
+    const struct origin *origin = record_origin(batch, record);
+    uint32_t attempts = origin != NULL ? origin->attempts : letter_headers_attempts(record->headers);
     kafka_headers_add(headers, LETTER_STAGE, failure->stage);
     kafka_headers_add(headers, LETTER_CLASS, failure->class);
     kafka_headers_add(headers, LETTER_MESSAGE, failure->message);
     kafka_headers_add(headers, LETTER_TOPIC, record_topic(batch, record));
     add_number(headers, LETTER_PARTITION, record_partition(batch, record));
-    add_number(headers, LETTER_OFFSET, record_offset(record));
+    add_number(headers, LETTER_OFFSET, record_offset(batch, record));
     add_number(headers, LETTER_TIMESTAMP, record->timestamp);
     add_number(headers, LETTER_ATTEMPTS, (int64_t)attempts + 1);
     if (record->attempts > 0)

@@ -32,7 +32,8 @@ static void records_go_back_to_the_topic_that_they_came_from_as_they_are(void **
     struct batch *batch = records_batch(&records);
     struct record *record = records_add(batch, "k", "v");
     records_header(batch, record, "trace", "t");
-    record->origin = &ORIGIN;
+    assert_true(batch_make_origins(batch));
+    batch->origins[record->index] = ORIGIN;
     assert_int_equal(store.type->preview(store.config, batch, record, &arena, &preview), STATUS_OK);
     assert_int_equal(record->answer, STAGE_FORWARD);
     assert_true(bytes_equal(preview.topic, bytes_of_string("orders.eu")));

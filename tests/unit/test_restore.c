@@ -33,6 +33,7 @@ static void end(struct fixture *fixture)
 static struct record *letter_of(struct fixture *fixture, const char *topic, const char *partition, const char *offset)
 {
     struct record *record = records_add(fixture->batch, "k", "{}");
+    record->index = fixture->batch->count - 1;
     record->timestamp = 5;
     records_header(fixture->batch, record, "trace", "t1");
     records_header(fixture->batch, record, "weir.error.class", "json");
@@ -83,13 +84,13 @@ static void it_has_its_own_headers_its_timestamp_and_its_place(void **state)
     for (unsigned i = 0; i < 3; i++) {
         assert_int_equal(records[i].answer, STAGE_FORWARD);
         assert_int_equal(records[i].timestamp, 1700000000123);
-        assert_int_equal(records[i].origin->attempts, 2);
+        assert_int_equal(record_origin(fixture.batch, &records[i])->attempts, 2);
         assert_headers(&records[i], (const char *const[]){"trace", "t1", "empty", NULL, NULL});
     }
     assert_string_equal(record_topic(fixture.batch, &records[0]), "orders.eu");
     assert_int_equal(record_partition(fixture.batch, &records[0]), 3);
-    assert_int_equal(record_offset(&records[0]), 17);
-    assert_ptr_equal(records[0].origin->topic, records[1].origin->topic);
+    assert_int_equal(record_offset(fixture.batch, &records[0]), 17);
+    assert_ptr_equal(record_topic(fixture.batch, &records[0]), record_topic(fixture.batch, &records[1]));
     assert_int_equal(record_partition(fixture.batch, &records[1]), 4);
     assert_string_equal(record_topic(fixture.batch, &records[2]), "orders.us");
     /* The ledger's place stays. */
@@ -114,7 +115,7 @@ static void what_is_no_letter_or_was_cut_is_refused(void **state)
     (void)state;
     struct fixture fixture;
     begin(&fixture);
-    (void)records_add(fixture.batch, "k", "v");
+    (void)records_add(fixture.batch, "k", "v"); /* index 0 */
     struct record *cut = letter_of(&fixture, "orders", "3", "17");
     records_header(fixture.batch, cut, "weir.value.truncated", "70000");
     (void)letter_of(&fixture, "orders", "3", "18");
@@ -125,6 +126,12 @@ static void what_is_no_letter_or_was_cut_is_refused(void **state)
     assert_int_equal(records[1].answer, STAGE_REJECT);
     assert_string_equal(records[1].failure->message, "the value was cut: it had 70000 bytes");
     assert_int_equal(records[2].answer, STAGE_FORWARD);
+    /* Of what is no letter nothing else is known. */
+    assert_null(record_origin(fixture.batch, &records[0]));
+    assert_string_equal(record_topic(fixture.batch, &records[0]), "orders");
+    assert_string_equal(record_topic(fixture.batch, &records[2]), "orders");
+    assert_int_equal(record_offset(fixture.batch, &records[0]), 0);
+    assert_int_equal(record_offset(fixture.batch, &records[2]), 18);
     end(&fixture);
 }
 
