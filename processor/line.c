@@ -54,3 +54,13 @@ size_t line_encode(const struct record *record, uint8_t *out)
     out[size] = '\n';
     return size + 1;
 }
+
+bool line_fits(const struct record *record)
+{
+    const struct document *document = &record->document;
+    struct bytes raw = document->kind == DOCUMENT_RAW    ? document->text
+                       : document->kind == DOCUMENT_NONE ? record->value
+                                                         : (struct bytes){0};
+
+    return raw.size == 0 || memchr(raw.data, '\n', raw.size) == NULL;
+}

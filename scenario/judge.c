@@ -89,12 +89,21 @@ static void **sort_outputs(const struct trial *trial, const struct trial_store *
     return sort(sorted, store->count);
 }
 
+/* Several stores may refuse a record, each in a thread of its own: then in the order of the config. */
+static uint32_t letter_rank(const struct trial *trial, const struct trial_letter *letter)
+{
+    unsigned store = 0;
+    while (store < trial->pipeline.store_count && strcmp(trial->pipeline.stores[store].name, letter->stage) != 0)
+        store++;
+    return letter->record * (LEDGER_MAX_BRANCHES + 1) + store;
+}
+
 static void **sort_letters(const struct trial *trial)
 {
     struct sorted *sorted = calloc(trial->letter_count + 1, sizeof *sorted);
     CHECK(sorted != NULL);
     for (size_t i = 0; i < trial->letter_count; i++)
-        sorted[i] = (struct sorted){trial->letters[i].record, i, &trial->letters[i]};
+        sorted[i] = (struct sorted){letter_rank(trial, &trial->letters[i]), i, &trial->letters[i]};
     return sort(sorted, trial->letter_count);
 }
 

@@ -83,6 +83,12 @@ static enum status begin_output(struct file_store *store, struct output *output,
     return status;
 }
 
+static void reject_breaks(struct batch *batch, struct record *record)
+{
+    batch_reject(batch, record, "line",
+                 "expected raw bytes without a line break, as each record is a line of the file");
+}
+
 static enum status write_records(struct file_store *store, struct batch *batch, struct context *context,
                                  struct error *error)
 {
@@ -105,8 +111,7 @@ static enum status write_records(struct file_store *store, struct batch *batch, 
             return status;
         size = line_encode(record, text);
         if (size == 0)
-            batch_reject(batch, record, "line",
-                         "expected raw bytes without a line break, as each record is a line of the file");
+            reject_breaks(batch, record);
         output_add(output, size);
     }
     return STATUS_OK;
@@ -298,6 +303,17 @@ static enum status file_open(const void *config, const struct connector_env *env
     return STATUS_OK;
 }
 
+static enum status file_preview(const void *config, struct batch *batch, struct record *record, struct arena *arena,
+                                struct store_preview *ret)
+{
+    (void)config;
+    (void)arena;
+    (void)ret;
+    if (!line_fits(record))
+        reject_breaks(batch, record);
+    return STATUS_OK;
+}
+
 static const struct store_offsets offsets = {.read = once_read, .move = file_move, .discard = file_discard};
 
 const struct store_type file_store = {
@@ -309,6 +325,7 @@ const struct store_type file_store = {
     .flush = file_flush,
     .idle = rotate,
     .close = file_close,
+    .preview = file_preview,
     .can_stand_beside = file_can_stand_beside,
     .offsets = &offsets,
     .flush_records = 16384,

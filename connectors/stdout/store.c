@@ -97,6 +97,12 @@ static enum status reserve(struct stdout_store *store, size_t size, struct conte
     return STATUS_OK;
 }
 
+static void reject_breaks(struct batch *batch, struct record *record)
+{
+    batch_reject(batch, record, "line",
+                 "expected raw bytes without a line break, as each record is a line of the output");
+}
+
 static enum status stdout_write(void *arg, struct batch *batch, struct context *context, struct error *error)
 {
     struct stdout_store *store = arg;
@@ -111,8 +117,7 @@ static enum status stdout_write(void *arg, struct batch *batch, struct context *
             return status;
         size = line_encode(record, store->buffer + store->used);
         if (size == 0)
-            batch_reject(batch, record, "line",
-                         "expected raw bytes without a line break, as each record is a line of the output");
+            reject_breaks(batch, record);
         store->used += size;
     }
     return STATUS_OK;
@@ -183,6 +188,17 @@ static const struct config_field config_field = {
     .kind = CONFIG_OBJECT,
     .table = &table};
 
+static enum status stdout_preview(const void *config, struct batch *batch, struct record *record, struct arena *arena,
+                                  struct store_preview *ret)
+{
+    (void)config;
+    (void)arena;
+    (void)ret;
+    if (!line_fits(record))
+        reject_breaks(batch, record);
+    return STATUS_OK;
+}
+
 const struct store_type stdout_store = {
     .name = "stdout",
     .help = "Lines of JSON (NDJSON) on standard output.",
@@ -191,6 +207,7 @@ const struct store_type stdout_store = {
     .write = stdout_write,
     .flush = stdout_flush,
     .close = stdout_close,
+    .preview = stdout_preview,
     .flush_records = 1024,
     .flush_interval = 100 * CLOCK_MS,
 };

@@ -35,6 +35,7 @@ static const char *line_of(struct batch *batch, const struct record *record)
     memset(out, '#', room + 1);
     size_t size = line_encode(record, out);
     assert_true(size <= room);
+    assert_int_equal(line_fits(record), size > 0);
     assert_int_equal(out[room], '#');
     out[size] = '\0';
     return size == 0 ? NULL : (const char *)out;
