@@ -288,7 +288,7 @@ static void the_latest_warnings_are_remembered_one_a_place(void **state)
     (void)state;
     struct log_entry entries[LOG_RECENT];
     for (int i = 0; i < LOG_RECENT; i++) {
-        char part[16];
+        char part[32];
         snprintf(part, sizeof part, "old-%d", i);
         log_warn(part, "pushes out what was there");
     }

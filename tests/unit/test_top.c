@@ -293,7 +293,7 @@ static void it_fits_any_window(void **state)
     for (int i = 0; i < 80; i++)
         partition("a-topic-with-a-rather-long-name-that-goes-on", i, 1000 + i, true, true);
     for (int i = 0; i < 20; i++) {
-        char part[16];
+        char part[32];
         snprintf(part, sizeof part, "part-%d", i);
         log_remember(part, "%s", "something");
     }
