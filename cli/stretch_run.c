@@ -151,7 +151,8 @@ static enum exit_code prepare(struct run *run)
     snprintf(run->service, sizeof run->service, "%s.%s", run->config->service,
              run->request.progress != NULL ? run->request.progress : job->what);
     set_changes(run);
-    if (plan_is_exactly_once(run->config, &run->changes) && run->request.progress == NULL) {
+    if (command_has(run->command, OPTION_EXECUTE) && run->request.progress == NULL &&
+        plan_is_exactly_once(run->config, &run->changes)) {
         say(run, "delivery is exactly_once: give it a --name, under which the store keeps its offsets");
         return EXIT_USAGE;
     }

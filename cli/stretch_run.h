@@ -13,7 +13,6 @@
 struct config;
 struct record;
 struct stretch;
-struct stretch;
 
 struct stretch_job {
     const char *what;                      /* the verb, in words: "replay", "archive", "redrive" */

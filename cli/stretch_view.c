@@ -280,6 +280,8 @@ static void write_progress(const struct stretch_view *view, FILE *out)
     char text[TEXT_MAX];
     if (view->dry_run)
         fputs("progress  none is kept (dry run)\n", out);
+    else if (stretch->progress == NULL && view->exactly_once)
+        fputs("progress  none is kept, and exactly-once delivery needs it: give it a --name\n", out);
     else if (stretch->progress == NULL)
         fputs("progress  none is kept: what is interrupted starts over; with --name NAME it goes on\n", out);
     else

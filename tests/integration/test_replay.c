@@ -229,6 +229,8 @@ static void exactly_once_it_has_offsets_of_its_own_and_wants_a_name(void **state
     char rest[512];
     snprintf(rest, sizeof rest, "delivery: exactly_once\n%s", TO_SQLITE);
     set_up(&process, "replay-once", rest);
+    assert_int_equal(process_run(&process, (const char *const[]){"replay", "weir.yaml", WINDOW, NULL}), 0);
+    assert_printed(&process, "exactly-once delivery needs it: give it a --name\n");
     assert_int_equal(process_run(&process, ARGUMENTS(WINDOW, "--execute")), 64);
     assert_true(process_said(&process, "delivery is exactly_once: give it a --name"));
     /* The live service has stored all of it already, and has its own offsets. */
@@ -353,6 +355,24 @@ static void beside_the_live_service_it_needs_no_port_and_takes_no_partition(void
     process_fini(&live);
 }
 
+static void an_admin_port_is_there_when_it_is_asked_for(void **state)
+{
+    (void)state;
+    struct process process;
+    char port[16], page[16384];
+    unsigned number = process_free_port();
+    set_up(&process, "replay-admin", TO_SQLITE);
+    snprintf(port, sizeof port, "%u", number);
+    assert_int_equal(process_run(&process, ARGUMENTS("--admin", "70000")), 64);
+    process_start(&process, ARGUMENTS(WINDOW, "--rate", "20/s", "--admin", port, "--execute"));
+    wait_for_rows(&process, 1);
+    assert_int_equal(process_get(number, "/readyz", page, sizeof page), 200);
+    process_signal(&process, SIGTERM);
+    assert_int_equal(process_wait(&process), 75);
+    assert_true(process_said(&process, "no progress was kept, the same command starts over"));
+    process_fini(&process);
+}
+
 static void machines_read_plan_progress_and_receipt(void **state)
 {
     (void)state;
@@ -405,6 +425,7 @@ int main(void)
         cmocka_unit_test(one_of_the_stores_can_be_chosen),
         cmocka_unit_test(a_dry_run_does_all_but_the_write),
         cmocka_unit_test(beside_the_live_service_it_needs_no_port_and_takes_no_partition),
+        cmocka_unit_test(an_admin_port_is_there_when_it_is_asked_for),
         cmocka_unit_test(machines_read_plan_progress_and_receipt),
         cmocka_unit_test(what_is_wrong_is_told_before_anything_is_asked),
     };

@@ -112,6 +112,7 @@ static void it_says_what_becomes_of_records_that_are_there_already(void **state)
     assert_hides(&view, "exactly once");
     view.exactly_once = true;
     assert_shows(&view, "delivery  exactly once, with offsets of its own as orders.replay\n");
+    assert_shows(&view, "progress  none is kept, and exactly-once delivery needs it: give it a --name\n");
     view.dry_run = true;
     assert_shows(&view, "into      file: nothing is written (dry run), nor are dead letters\n");
     assert_shows(&view, "progress  none is kept (dry run)\n");
