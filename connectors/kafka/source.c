@@ -360,7 +360,10 @@ static void kafka_close(void *arg)
     }
     if (source->replies != NULL)
         rd_kafka_queue_destroy(source->replies);
+    if (source->rival.queue != NULL)
+        rd_kafka_queue_destroy(source->rival.queue);
     (void)kafka_client_close(&source->client, CLOSE_PATIENCE);
+    free(source->seals);
     free(source->partitions);
     if (source->wake_fd >= 0)
         close(source->wake_fd);

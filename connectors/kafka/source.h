@@ -141,6 +141,12 @@ struct kafka_source {
     int64_t left; /* so many records may still be taken */
     int64_t most; /* `left` at the start */
     struct kafka_pacing pacing;
+    int64_t run;        /* when it began, ms since 1970 */
+    char (*seals)[192]; /* KAFKA_SEAL: of its parts */
+    struct {
+        rd_kafka_queue_t *queue; /* NULL: nothing is asked */
+        int64_t asked_at;
+    } rival;
 };
 
 /* config.c */
@@ -231,6 +237,9 @@ const char *kafka_stretch_seal(const struct kafka_source *source, const char *to
 enum status kafka_stretch_begin(struct kafka_source *source, struct error *error);
 void kafka_stretch_tick(struct kafka_source *source);
 void kafka_stretch_leave(struct kafka_source *source);
+
+/* stretch_rival.c: now and then asks whether another run, which began later, keeps its progress under the same name; the run ends then. Never waits. */
+void kafka_rival_tick(struct kafka_source *source);
 
 /* commit.c */
 void kafka_on_commit(rd_kafka_t *rk, rd_kafka_resp_err_t err, rd_kafka_topic_partition_list_t *list, void *opaque);

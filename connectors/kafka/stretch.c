@@ -71,7 +71,7 @@ const char *kafka_stretch_seal(const struct kafka_source *source, const char *to
     const struct stretch_part *part = source->stretch != NULL && source->stretch->progress != NULL
                                           ? stretch_part(source->stretch, topic, partition)
                                           : NULL;
-    return part != NULL ? part->seal : NULL;
+    return part != NULL && source->seals != NULL ? source->seals[part - source->stretch->parts] : NULL;
 }
 
 /* -- where it begins -- */
@@ -81,10 +81,15 @@ static int64_t clamp(const struct stretch_part *part, int64_t offset)
     return offset < part->first ? part->first : offset > part->end ? part->end : offset;
 }
 
+/* By whichever run. */
 static bool is_sealed(const struct stretch_part *part, const rd_kafka_topic_partition_t *entry)
 {
-    size_t size = strlen(part->seal);
-    return entry->metadata_size == size && memcmp(entry->metadata, part->seal, size) == 0;
+    struct kafka_seal seal;
+    char text[sizeof part->seal];
+    if (!kafka_seal_read(entry, &seal))
+        return false;
+    kafka_seal_write(&seal, text, sizeof text);
+    return strcmp(text, part->seal) == 0;
 }
 
 /* What is committed for the part becomes the entry's offset; -1: it has to be written first. False: somebody else's progress is in the way. */
@@ -140,41 +145,38 @@ static bool ask_committed(struct kafka_source *source, rd_kafka_topic_partition_
 }
 
 /* With the seals, before the first record is read: so the bounds stand, whatever comes. */
-static bool write_first(struct kafka_source *source, rd_kafka_topic_partition_list_t *missing)
+static bool write_first(struct kafka_source *source, const rd_kafka_topic_partition_list_t *first)
 {
-    while (missing->cnt > 0 && !is_called_off(source)) {
-        enum status status = kafka_commit_list(source, missing, clock_now() + 10 * ANSWER_PATIENCE);
-        if (status == STATUS_OK)
+    while (first->cnt > 0 && !is_called_off(source)) {
+        if (kafka_commit_list(source, first, clock_now() + 10 * ANSWER_PATIENCE) == STATUS_OK)
             return true;
-        for (int i = 0; i < missing->cnt; i++) {
-            if (missing->elems[i].err == RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED)
-                kafka_source_fail(source, ERROR_FATAL, "expected the right to commit to %s: %s", source->stretch->kept,
-                                  rd_kafka_err2str(missing->elems[i].err));
-        }
         (void)context_sleep(source->context, ANSWER_PATIENCE / 5);
     }
-    return missing->cnt == 0;
+    return first->cnt == 0;
 }
 
 /* The list has all parts, in their order. */
 static bool find_progress(struct kafka_source *source, rd_kafka_topic_partition_list_t *list)
 {
     const struct stretch *stretch = source->stretch;
-    rd_kafka_topic_partition_list_t *missing = rd_kafka_topic_partition_list_new(list->cnt);
+    rd_kafka_topic_partition_list_t *first = rd_kafka_topic_partition_list_new(list->cnt);
     bool good = ask_committed(source, list);
     for (int i = 0; i < list->cnt && good; i++) {
         const struct stretch_part *part = &stretch->parts[i];
         rd_kafka_topic_partition_t *entry = &list->elems[i];
         good = judge(source, part, entry);
-        if (!good || entry->offset >= 0)
+        /* What is there is written again, so that an earlier run learns of this one; not where a transaction of it may be under way still, which must not come
+         * before what is written now. */
+        if (!good || (entry->offset >= 0 && source->elsewhere))
             continue;
-        entry->offset = part->next;
-        rd_kafka_topic_partition_t *first = rd_kafka_topic_partition_list_add(missing, part->topic, part->partition);
-        first->offset = part->next;
-        kafka_seal_put(first, part->seal);
+        if (entry->offset < 0)
+            entry->offset = part->next;
+        rd_kafka_topic_partition_t *copy = rd_kafka_topic_partition_list_add(first, part->topic, part->partition);
+        copy->offset = entry->offset;
+        kafka_seal_put(copy, source->seals[i]);
     }
-    good = good && write_first(source, missing);
-    rd_kafka_topic_partition_list_destroy(missing);
+    good = good && write_first(source, first);
+    rd_kafka_topic_partition_list_destroy(first);
     return good;
 }
 
@@ -222,6 +224,17 @@ static void assign(struct kafka_source *source, const rd_kafka_topic_partition_l
     rd_kafka_topic_partition_list_destroy(left);
 }
 
+static bool make_seals(struct kafka_source *source)
+{
+    const struct stretch *stretch = source->stretch;
+    _Static_assert(sizeof *source->seals == KAFKA_SEAL, "room for a seal");
+    source->run = clock_wall_ms();
+    source->seals = calloc(stretch->count + 1, sizeof *source->seals);
+    for (unsigned i = 0; i < stretch->count && source->seals != NULL; i++)
+        kafka_seal_of_run(&stretch->parts[i], source->run, source->seals[i]);
+    return source->seals != NULL;
+}
+
 static void prepare(struct kafka_source *source)
 {
     const struct stretch *stretch = source->stretch;
@@ -243,6 +256,8 @@ enum status kafka_stretch_begin(struct kafka_source *source, struct error *error
     if (source->silent && source->elsewhere)
         return error_set(error, ERROR_FATAL,
                          "expected a name for the progress, as the store moves it in its transactions");
+    if (!make_seals(source))
+        return error_set(error, ERROR_TRANSIENT, "out of memory");
     prepare(source);
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)stretch->count);
     for (unsigned i = 0; i < stretch->count; i++)
@@ -270,6 +285,8 @@ enum status kafka_stretch_begin(struct kafka_source *source, struct error *error
 void kafka_stretch_tick(struct kafka_source *source)
 {
     rd_kafka_topic_partition_list_t *list = NULL;
+    if (!source->silent)
+        kafka_rival_tick(source);
     for (unsigned i = 0; i < source->count; i++) {
         struct kafka_partition *partition = source->partitions[i];
         if (!partition->ended || partition->done)

@@ -6,6 +6,7 @@
  *   stretch_sample.c    how old its first and its last record are, and how large its records
  *   stretch_progress.c  what is kept in the group of its own
  *   stretch.c           the run: assigned, not subscribed
+ *   stretch_rival.c     whether another process runs under the same name
  *
  * The progress is the committed offsets of a group `GROUP.NAME` that has no members. With each goes a text (the seal) that keeps the request and its answer, so that
  * the same name gives the same bounds again. All partitions' are written in one request before the first record is read.
@@ -47,6 +48,7 @@ struct kafka_seal {
     char named;     /* 'n': by name, 'a': all that there were */
     struct kafka_seal_bound from, to;
     int64_t from_time, to_time; /* of the filter */
+    int64_t run;                /* when the run began that wrote it (ms); 0: that is not told */
 };
 
 void kafka_seal_write(const struct kafka_seal *seal, char *text, size_t size);
@@ -54,6 +56,9 @@ void kafka_seal_write(const struct kafka_seal *seal, char *text, size_t size);
 bool kafka_seal_read(const rd_kafka_topic_partition_t *entry, struct kafka_seal *ret);
 /* Puts a copy of the text into the entry. */
 void kafka_seal_put(rd_kafka_topic_partition_t *entry, const char *text);
+/* The seal of a part, and the run that writes it. */
+enum { KAFKA_SEAL = 192 };
+void kafka_seal_of_run(const struct stretch_part *part, int64_t run, char text[static KAFKA_SEAL]);
 /* In words: "2026-11-25T10:00:00.000Z", "offset 12", "the beginning". */
 const char *kafka_seal_words(struct kafka_seal_bound bound, char words[static 64]);
 

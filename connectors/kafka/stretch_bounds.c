@@ -112,7 +112,7 @@ void kafka_find_old_part(struct find *find, struct stretch_part *part, int at)
     part->first = old.first;
     part->end = old.end;
     part->next = kept->offset < old.first ? old.first : kept->offset > old.end ? old.end : kept->offset;
-    snprintf(part->seal, sizeof part->seal, "%.*s", (int)kept->metadata_size, (const char *)kept->metadata);
+    kafka_seal_write(&old, part->seal, sizeof part->seal);
     if (part->next < low->offset && part->next < part->end)
         NOTE(part, "retention has removed offsets %lld to %lld before they were read: they are lost",
              (long long)part->next, (long long)(low->offset < part->end ? low->offset : part->end) - 1);

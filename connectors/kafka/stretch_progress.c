@@ -1,4 +1,5 @@
-/* See stretch.h. A seal: "weir/1 FIRST END PARTS a|n FROM TO FROM_TIME TO_TIME", with FROM and TO as "t1764064800000". */
+/* See stretch.h. A seal: "weir/1 FIRST END PARTS a|n FROM TO FROM_TIME TO_TIME", with FROM and TO as "t1764064800000"; and, of a run,
+ * " rMS", when it began. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -22,6 +23,13 @@ void kafka_seal_write(const struct kafka_seal *seal, char *text, size_t size)
                           seal->first, seal->end, seal->parts, seal->named, seal->from.kind, seal->from.value,
                           seal->to.kind, seal->to.value, seal->from_time, seal->to_time);
     CHECK(length > 0 && (size_t)length < size);
+}
+
+static const char RUN[] = " r";
+
+void kafka_seal_of_run(const struct stretch_part *part, int64_t run, char text[static KAFKA_SEAL])
+{
+    snprintf(text, KAFKA_SEAL, "%s%s%" PRId64, part->seal, RUN, run);
 }
 
 /* What is read of a seal: once something is not as we write it, nothing more is. */
@@ -56,7 +64,7 @@ static struct kafka_seal_bound read_bound(struct reader *reader)
 bool kafka_seal_read(const rd_kafka_topic_partition_t *entry, struct kafka_seal *ret)
 {
     static const char VERSION[] = "weir/1 ";
-    char text[200];
+    char text[KAFKA_SEAL];
     if (entry->metadata == NULL || entry->metadata_size >= sizeof text)
         return false;
     memcpy(text, entry->metadata, entry->metadata_size);
@@ -72,6 +80,10 @@ bool kafka_seal_read(const rd_kafka_topic_partition_t *entry, struct kafka_seal 
     seal.to = read_bound(&reader);
     seal.from_time = read_number(&reader);
     seal.to_time = read_number(&reader);
+    if (reader.good && strncmp(reader.at, RUN, strlen(RUN)) == 0) {
+        reader.at += strlen(RUN);
+        seal.run = read_number(&reader);
+    }
     if (!reader.good || *reader.at != '\0' || seal.first < 0 || seal.end < seal.first || parts < 1 ||
         parts > UINT32_MAX)
         return false;
@@ -115,7 +127,12 @@ void kafka_stretch_group(const struct kafka_source_config *config, const char *p
 
 rd_kafka_conf_t *kafka_stretch_conf(const struct kafka_source_config *config, const char *progress, struct error *error)
 {
+    const bool told = kafka_properties_have(&config->connection.properties, "auto.commit.interval.ms");
+    char interval[24];
+    /* Each run another one: who commits in step with another never finds that one's commit (stretch_rival.c). */
+    snprintf(interval, sizeof interval, "%d", 700 + (int)(clock_wall_ms() % 600));
     const struct kafka_setting own[] = {
+        {"auto.commit.interval.ms", told ? NULL : interval},
         {"enable.auto.commit", progress != NULL ? "true" : "false"},
         {"allow.auto.create.topics", "false"},
         /* Of a member; what is set for the live one's protocol may not go together in this one. */
@@ -135,7 +152,7 @@ rd_kafka_conf_t *kafka_stretch_conf(const struct kafka_source_config *config, co
     if (conf == NULL)
         return NULL;
     for (const struct kafka_setting *setting = own; setting->name != NULL && status == STATUS_OK; setting++)
-        status = kafka_conf_set(conf, setting->name, setting->value, error);
+        status = setting->value != NULL ? kafka_conf_set(conf, setting->name, setting->value, error) : STATUS_OK;
     if (status == STATUS_OK)
         return conf;
     rd_kafka_conf_destroy(conf);

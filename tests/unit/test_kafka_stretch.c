@@ -86,6 +86,22 @@ static void what_others_keep_beside_their_offsets_is_no_seal(void **state)
     assert_true(read_back("weir/1 0 10 1a b0 n0 0 0", &seal));
 }
 
+static void a_seal_tells_the_run_that_wrote_it(void **state)
+{
+    (void)state;
+    struct stretch_part part = {.seal = "weir/1 0 10 1a b0 n0 0 0"};
+    char text[KAFKA_SEAL];
+    struct kafka_seal seal;
+    kafka_seal_of_run(&part, 1700000000000, text);
+    assert_true(read_back(text, &seal));
+    assert_int_equal(seal.run, 1700000000000);
+    assert_int_equal(seal.end, 10);
+    assert_true(read_back(part.seal, &seal));
+    assert_int_equal(seal.run, 0);
+    assert_false(read_back("weir/1 0 10 1a b0 n0 0 0 r", &seal));
+    assert_false(read_back("weir/1 0 10 1a b0 n0 0 0 r5 6", &seal));
+}
+
 static void bounds_are_told_as_people_write_them(void **state)
 {
     (void)state;
@@ -148,6 +164,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_seal_is_read_as_it_was_written_and_the_longest_has_room),
         cmocka_unit_test(what_others_keep_beside_their_offsets_is_no_seal),
+        cmocka_unit_test(a_seal_tells_the_run_that_wrote_it),
         cmocka_unit_test(bounds_are_told_as_people_write_them),
         cmocka_unit_test(the_handle_is_in_a_group_of_its_own_and_no_member),
     };
