@@ -23,7 +23,11 @@ static const char *outcome(const struct receipt *receipt)
 {
     switch (receipt->status) {
     case STATUS_OK:
-        return !receipt->of_stretch ? "drained" : receipt->stopped ? "stopped before its end" : "all of it";
+        if (!receipt->of_stretch)
+            return "drained";
+        if (receipt->stopped)
+            return "stopped before its end";
+        return receipt->more ? "as many records as were wanted; there is more of it" : "all of it";
     case STATUS_DEADLINE:
         return "not drained in time: what is abandoned is consumed again by the next run";
     case STATUS_CANCELLED:
@@ -147,7 +151,7 @@ void receipt_json(const struct receipt *receipt, FILE *out)
     fputs(offsets.open ? "}}" : "}", out);
     if (receipt->of_stretch)
         fprintf(out, ", \"finished\": %s, \"dry_run\": %s",
-                receipt->status == STATUS_OK && !receipt->stopped ? "true" : "false",
+                receipt->status == STATUS_OK && !receipt->stopped && !receipt->more ? "true" : "false",
                 receipt->dry_run ? "true" : "false");
     if (receipt->filtered)
         fprintf(out, ", \"passed_over\": %" PRIu64, receipt->passed_over);

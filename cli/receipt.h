@@ -18,6 +18,7 @@ struct receipt {
     unsigned restarts;
     bool stopped;    /* by a signal */
     bool of_stretch; /* of a run that has an end: say whether it was reached */
+    bool more;       /* of_stretch: it ended because it had as many records as were wanted, and there are more */
     bool dry_run;    /* nothing was stored, nor were there dead letters: it says what would be */
     bool filtered;   /* tell how many records were read and are none of the consumed: */
     uint64_t passed_over;

@@ -227,6 +227,18 @@ static void say_how_to_go_on(const struct run *run)
         log_warn("service", "no progress was kept, the same command starts over; with --name NAME it would go on");
 }
 
+/* --max-records ends a run where it is, which may be the stretch's end as well. */
+static bool is_more(const struct stretch *stretch, const struct offsets *offsets)
+{
+    for (unsigned i = 0; stretch->max_records > 0 && i < stretch->count; i++) {
+        const struct stretch_part *part = &stretch->parts[i];
+        int64_t reached = offsets_get((struct offsets *)offsets, part->topic, part->partition);
+        if (part->next < part->end && reached < part->end)
+            return true;
+    }
+    return false;
+}
+
 static enum exit_code close_run(const struct run *run, struct receipt *receipt)
 {
     const struct command *command = run->command;
@@ -234,6 +246,7 @@ static enum exit_code close_run(const struct run *run, struct receipt *receipt)
     const char *path = command->values[OPTION_RECEIPT];
     struct error error;
     receipt->of_stretch = true;
+    receipt->more = is_more(run->stretch, receipt->offsets);
     receipt->dry_run = is_dry(run);
     receipt->filtered = run->job->passed_over != NULL;
     if (receipt->filtered)
@@ -286,6 +299,26 @@ static enum exit_code execute(struct run *run)
     return code;
 }
 
+/* Who asks for a receipt finds one: of this run, and not that of the last one. */
+static enum exit_code close_nothing(const struct run *run)
+{
+    struct offsets *offsets = offsets_new();
+    struct receipt receipt = {.service = run->service, .offsets = offsets, .of_stretch = true};
+    struct error error;
+    CHECK(offsets != NULL);
+    receipt.dry_run = is_dry(run);
+    receipt.filtered = run->job->passed_over != NULL;
+    for (unsigned i = 0; i < run->stretch->count; i++)
+        offsets_set(offsets, run->stretch->parts[i].topic, run->stretch->parts[i].partition,
+                    run->stretch->parts[i].end);
+    enum status status = receipt_write(&receipt, run->command->values[OPTION_RECEIPT], &error);
+    offsets_free(offsets);
+    if (status == STATUS_OK)
+        return EXIT_OK;
+    say(run, error.text);
+    return EXIT_FAILED;
+}
+
 static enum exit_code plan_and_execute(struct run *run)
 {
     enum exit_code code = prepare(run);
@@ -301,7 +334,10 @@ static enum exit_code plan_and_execute(struct run *run)
     if (code != EXIT_OK)
         return code;
     show_plan(run, doing);
-    return doing ? execute(run) : EXIT_OK;
+    if (doing)
+        return execute(run);
+    return command_has(run->command, OPTION_EXECUTE) && command_has(run->command, OPTION_RECEIPT) ? close_nothing(run)
+                                                                                                  : EXIT_OK;
 }
 
 enum exit_code stretch_run(const struct command *command, const struct config *config, const struct stretch_job *job)

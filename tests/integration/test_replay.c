@@ -142,6 +142,9 @@ static void a_window_in_which_nothing_is_ends_well(void **state)
                      0);
     assert_printed(&process, "there is nothing in it to replay\n");
     assert_int_equal(scene_query(&process, COUNT, NULL, 0), -1);
+    /* A receipt that was asked for is there in this case too, and of this run. */
+    assert_int_equal(process_run(&process, ARGUMENTS("--from", "2026-11-21", "--to", "2026-11-22", "--execute")), 0);
+    assert_int_equal(process_number(&process, "receipt.json", "consumed"), 0);
     process_fini(&process);
 }
 
@@ -163,6 +166,9 @@ static void offsets_partitions_keys_headers_and_limits_choose_as_well(void **sta
     assert_int_equal(process_number(&process, "receipt.json", "stored"), ORDERS / 4);
     assert_int_equal(process_run(&process, ARGUMENTS("--max-records", "25", "--execute")), 0);
     assert_int_equal(process_number(&process, "receipt.json", "stored"), 25);
+    char *receipt = process_read(&process, "receipt.json");
+    assert_non_null(strstr(receipt, "\"finished\": false, "));
+    free(receipt);
     assert_int_equal(scene_query(&process, COUNT, NULL, 0), 10 + 60 + ORDERS / 4 + 25);
     process_fini(&process);
 }

@@ -268,6 +268,9 @@ static void a_run_that_has_an_end_says_whether_it_was_reached(void **state)
     free(text);
     receipt.of_stretch = true;
     assert_printed_and_told(&receipt, "orders: all of it\n", "}, \"finished\": true, \"dry_run\": false}\n");
+    receipt.more = true;
+    assert_printed_and_told(&receipt, "orders: as many records as were wanted; there is more of it",
+                            "\"finished\": false, ");
     receipt.stopped = true;
     assert_printed_and_told(&receipt, "orders: stopped before its end\n", "\"finished\": false, ");
     receipt.status = STATUS_DEADLINE;
