@@ -303,6 +303,7 @@ static bool read_name(struct stretch_options *options, const struct reading *rea
 
 static bool read_where(struct stretch_options *options, const struct reading *reading)
 {
+    static const char EXPECTED[] = "expected "; /* which `wrong` says for all */
     const char *text = reading->command->values[OPTION_WHERE];
     unsigned at = 0;
     struct cursor cursor;
@@ -313,6 +314,8 @@ static bool read_where(struct stretch_options *options, const struct reading *re
     /* Records are looked at before anything is decoded. */
     enum status status = where_parse(text, 0, &options->where, &at, &cursor.expected);
     cursor.at += at;
+    if (strncmp(cursor.expected, EXPECTED, strlen(EXPECTED)) == 0)
+        cursor.expected += strlen(EXPECTED);
     return status == STATUS_OK || wrong(reading, "where", &cursor);
 }
 

@@ -295,6 +295,7 @@ static void the_others_are_told_at_their_place_as_well(void **state)
     read_all(&given);
     assert_null(given.options);
     assert_non_null(strstr(given.message, "--where \"header.x\": at position "));
+    assert_non_null(strstr(given.message, ": expected header.NAME, "));
 }
 
 int main(void)
