@@ -104,19 +104,28 @@ static enum exit_code archive(const struct command *command, const struct option
     return code;
 }
 
+static enum exit_code look(const struct command *command, const struct options *options)
+{
+    static const enum option_id USED[] = {OPTION_DIR,   OPTION_LIST,    OPTION_VERIFY, OPTION_JSON,
+                                          OPTION_QUIET, OPTION_VERBOSE, OPTION_NONE};
+    const char *other = command_besides(command, USED);
+    if (command->count > 0 || other != NULL) {
+        fprintf(stderr, "weir archive: --list and --verify look at all of DIR, and take no %s%s\n",
+                other != NULL ? "--" : "", other != NULL ? other : "FILE");
+        return EXIT_USAGE;
+    }
+    return archive_list(options->dir, command_has(command, OPTION_VERIFY), command_has(command, OPTION_JSON), stdout);
+}
+
 enum exit_code verb_archive(const struct command *command)
 {
     struct options options;
-    bool look = command_has(command, OPTION_LIST) || command_has(command, OPTION_VERIFY);
     if (!read_options(command, &options))
         return EXIT_USAGE;
-    if (look && command->count == 0)
-        return archive_list(options.dir, command_has(command, OPTION_VERIFY), command_has(command, OPTION_JSON),
-                            stdout);
-    if (look || command->count == 0) {
-        (void)say(look ? "--list and --verify look at DIR only, and take no FILE"
-                       : "wants FILE, or --list or --verify");
-        return EXIT_USAGE;
-    }
-    return archive(command, &options);
+    if (command_has(command, OPTION_LIST) || command_has(command, OPTION_VERIFY))
+        return look(command, &options);
+    if (command->count > 0)
+        return archive(command, &options);
+    (void)say("wants FILE, or --list or --verify");
+    return EXIT_USAGE;
 }

@@ -18,6 +18,18 @@ const struct verb *command_find(const char *name)
     return NULL;
 }
 
+const char *command_besides(const struct command *command, const enum option_id *these)
+{
+    for (const struct option *option = command->verb->options; option->id != OPTION_NONE; option++) {
+        const enum option_id *at = these;
+        while (*at != OPTION_NONE && *at != option->id)
+            at++;
+        if (*at == OPTION_NONE && command_has(command, option->id))
+            return option->name;
+    }
+    return NULL;
+}
+
 /* -- verbs of two words -- */
 
 size_t verb_word(const struct verb *verb)

@@ -114,6 +114,8 @@ static inline bool command_has(const struct command *command, enum option_id id)
 {
     return command->values[id] != NULL;
 }
+/* The name of an option that was given and is not among these (OPTION_NONE ends them); NULL: there is none. */
+const char *command_besides(const struct command *command, const enum option_id *these);
 const struct verb *command_find(const char *name); /* NULL: no such verb */
 /* The next verb with this first word and a second one; NULL: none behind `from` (NULL: at all). */
 const struct verb *command_next_of(const char *word, const struct verb *from);

@@ -133,9 +133,6 @@ enum exit_code verb_dlq_list(const struct command *command)
 
 /* -- show -- */
 
-/* How many of a partition's offsets are looked at for its last letter: there are marks of transactions among them. */
-enum { LAST_OFFSETS = 100 };
-
 struct showing {
     const struct command *command;
     uint64_t found;
@@ -180,29 +177,14 @@ static bool keep_last(const struct batch *batch, const struct record *record, vo
     return fclose(out) == 0;
 }
 
-/* Without a filter the last of each partition are enough. */
-static void only_the_ends(struct stretch *stretch)
-{
-    for (unsigned i = 0; i < stretch->count; i++) {
-        struct stretch_part *part = &stretch->parts[i];
-        if (part->end - part->next > LAST_OFFSETS)
-            part->next = part->end - LAST_OFFSETS;
-    }
-}
-
 static enum exit_code show_last(const struct command *command, const struct letter_reader *reader)
 {
     struct letter_filter filter = dlq_filter(command);
     struct showing showing = {.command = command};
-    struct stretch *stretch = NULL;
     struct stretch_options *options = read_options(command, reader->what);
     if (options == NULL)
         return EXIT_USAGE;
-    enum exit_code code = letter_reader_find(reader, stretch_options_request(options), &stretch);
-    if (code == EXIT_OK && filter.stage == NULL && filter.class == NULL && !command_has(command, OPTION_WHERE))
-        only_the_ends(stretch);
-    if (code == EXIT_OK)
-        code = read_found(reader, options, stretch, &filter, keep_last, &showing);
+    enum exit_code code = dlq_read(reader, options, &filter, keep_last, &showing);
     if (code == EXIT_OK && showing.found > 0)
         fwrite(showing.text, 1, showing.size, stdout);
     if (code == EXIT_OK && showing.found == 0) {
@@ -210,7 +192,6 @@ static enum exit_code show_last(const struct command *command, const struct lett
         code = EXIT_FAILED;
     }
     free(showing.text);
-    stretch_free(stretch);
     stretch_options_free(options);
     return code;
 }
@@ -272,10 +253,18 @@ static enum exit_code show_one(const struct command *command, const struct lette
 
 static enum exit_code show(const struct command *command, const struct letter_reader *reader)
 {
+    static const enum option_id OF_ONE[] = {OPTION_HEX,     OPTION_RAW,     OPTION_JSON,
+                                            OPTION_TIMEOUT, OPTION_VERBOSE, OPTION_NONE};
     bool last = command_has(command, OPTION_LAST);
+    const char *other = last ? NULL : command_besides(command, OF_ONE);
     if (last == (command->count == 2)) {
         fprintf(stderr, "weir %s: %s\n", reader->what,
                 last ? "--last, or the place of a letter: not both" : "wants PARTITION@OFFSET, or --last");
+        return EXIT_USAGE;
+    }
+    if (other != NULL) {
+        fprintf(stderr, "weir %s: --%s chooses among letters for --last: the place says which one\n", reader->what,
+                other);
         return EXIT_USAGE;
     }
     return last ? show_last(command, reader) : show_one(command, reader);

@@ -104,6 +104,8 @@ static enum exit_code replay_config(const struct command *command, const struct 
 
 enum exit_code verb_replay(const struct command *command)
 {
+    if (command_has(command, OPTION_SAME_TOPIC) && !command_has(command, OPTION_INTO_TOPIC))
+        return say("--same-topic is for --into-topic, which is not given", EXIT_USAGE);
     const struct config *config = load_config(command->arguments[0], command);
     if (config == NULL)
         return EXIT_CONFIG;

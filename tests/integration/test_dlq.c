@@ -140,6 +140,16 @@ static void they_are_listed_and_one_is_shown(void **state)
     char *value = process_read(&process, "stdout");
     assert_string_equal(value, "{\"order_id\": \"o-27\", \"customer_id\": \"c-2\", \"total\": 27.5}");
     free(value);
+    /* However far behind the last one of its partition it is. */
+    for (int i = 0; i < 300; i++)
+        scene_send("dlq-list.dlq", i % 2, "other", "{}");
+    scene_flush();
+    assert_int_equal(
+        process_run(&process, (const char *const[]){"dlq", "show", "weir.yaml", "--last", "--key", "k-27", NULL}), 0);
+    assert_int_equal(
+        process_run(&process, (const char *const[]){"dlq", "show", "weir.yaml", "--last", "--stage", "x", NULL}), 1);
+    assert_int_equal(
+        process_run(&process, (const char *const[]){"dlq", "show", "weir.yaml", "0@0", "--stage", "x", NULL}), 64);
     assert_int_equal(process_run(&process, (const char *const[]){"dlq", "show", "weir.yaml", "0@5000", NULL}), 1);
     assert_int_equal(process_run(&process, (const char *const[]){"dlq", "show", "weir.yaml", "x@1", NULL}), 64);
     /* Nothing was left behind. */
