@@ -182,14 +182,40 @@ static bool declare_steps(struct config_loader *loader, const struct config_map 
 
 /* -- records -- */
 
-static const char *default_topic(const struct config *config)
+/* The nth topic of the source; NULL: there are no more. */
+static const char *topic_at(const struct config *config, uint32_t at)
 {
     const struct config_node *topics = config_tree_get(config->source_node, "topics");
-    const struct config_node *first = topics != NULL && topics->kind == NODE_LIST && topics->count > 0
-                                          ? &topics->children[0]
-                                          : topics;
-    bool plain = first != NULL && first->kind == NODE_SCALAR && first->text[0] != '\0' && first->text[0] != '^';
-    return plain ? first->text : "input";
+    if (topics != NULL && topics->kind == NODE_LIST)
+        return at < topics->count && topics->children[at].kind == NODE_SCALAR ? topics->children[at].text : NULL;
+    return topics != NULL && topics->kind == NODE_SCALAR && at == 0 ? topics->text : NULL;
+}
+
+static const char *default_topic(const struct config *config)
+{
+    const char *first = topic_at(config, 0);
+    return first != NULL && first[0] != '\0' && first[0] != '^' ? first : "input";
+}
+
+/* A record of a topic that the service does not consume would show nothing. Of a pattern the broker alone knows what it means, and a source that was filled in (it
+ * has no place) has whatever the scenario gives. */
+static bool check_topic(struct config_loader *loader, const struct config *config, const struct spec_record *record)
+{
+    const char *names[NAMES_MAX + 1], *name;
+    char choices[256];
+    uint32_t count = 0;
+    for (; count < NAMES_MAX && (name = topic_at(config, count)) != NULL; count++) {
+        if (name[0] == '^' || strcmp(name, record->topic) == 0)
+            return true;
+        names[count] = name;
+    }
+    names[count] = NULL;
+    if (count == 0 || count == NAMES_MAX || config->source_node->line == 0)
+        return true;
+    config_error(loader->report, config_tree_get(record->head.node, "topic"),
+                 "expected a topic that the config consumes (%s), found `%.64s`",
+                 found_choices(names, choices, sizeof choices), record->topic);
+    return false;
 }
 
 struct position {
@@ -222,6 +248,8 @@ static bool place_records(struct config_loader *loader, struct scenario *scenari
         uint32_t at = 0;
         if (record->topic == NULL)
             record->topic = scenario->topic;
+        else if (!check_topic(loader, scenario->config, record))
+            return false;
         while (at < count &&
                (positions[at].partition != record->partition || strcmp(positions[at].topic, record->topic) != 0))
             at++;

@@ -121,6 +121,16 @@ static void load_inline(struct suite_state *state, const struct config_registry 
         entry->config = config_load_node(state->suite.file, whole, registry, state->report);
 }
 
+/* What stands in the scenario file was substituted when that was read. */
+static void check_environment(const struct suite_state *state, const struct spec *spec, const struct config_node *node)
+{
+    const struct spec *with = spec->environment.count > 0 ? spec : &state->spec;
+    if (with->environment.count > 0 && (with == spec || node == state->spec.config))
+        config_error(
+            state->report, config_tree_get(with->head.node, "environment"),
+            "expected no variables for a config that stands in this file: its ${...} are those of the process");
+}
+
 static const struct config *find_config(struct suite_state *state, const struct config_registry *registry,
                                         const struct spec *spec)
 {
@@ -140,6 +150,8 @@ static const struct config *find_config(struct suite_state *state, const struct 
         return NULL;
     *entry = (struct suite_config){.node = node, .environment = environment, .next = state->configs};
     state->configs = entry;
+    if (node->kind == NODE_MAP)
+        check_environment(state, spec, node);
     if (node->kind == NODE_MAP)
         load_inline(state, registry, entry);
     else if (node->kind == NODE_SCALAR && !config_tree_is_null(node))

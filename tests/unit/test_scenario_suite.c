@@ -79,7 +79,7 @@ static void a_good_file_has_its_scenarios_with_what_they_share(void **state)
         "stages: {decode: [{drop: true}]}\n"
         "scenarios:\n"
         "  - {name: a, input: [{value: 1}, {value: 2, partition: 1}, {value: 3, offset: 7}, {value: 4}]}\n"
-        "  - {name: b, now: 5, input: {value: 1, topic: other}, drops: 1, stages: {decode: []}}\n");
+        "  - {name: b, now: 5, input: {value: 1, topic: u}, drops: 1, stages: {decode: []}}\n");
     assert_true(suite_is_good(suite));
     assert_int_equal(suite->count, 2);
     const struct scenario *a = &suite->scenarios[0], *b = &suite->scenarios[1];
@@ -89,7 +89,7 @@ static void a_good_file_has_its_scenarios_with_what_they_share(void **state)
     assert_int_equal(b->drop_count, 1);
     assert_ptr_equal(a->config, b->config);
     assert_string_equal(records[0].topic, "t");
-    assert_string_equal(((const struct spec_record *)b->spec->input.items)[0].topic, "other");
+    assert_string_equal(((const struct spec_record *)b->spec->input.items)[0].topic, "u");
     assert_int_equal(records[0].offset, 0);
     assert_int_equal(records[1].offset, 0);
     assert_int_equal(records[2].offset, 7);
@@ -146,6 +146,32 @@ static void a_config_in_a_file_has_the_variables_of_the_scenario(void **state)
                     "suite.yaml:1:9: config: expected a config without mistakes, found 1 in service.yaml\n"
                     "service.yaml:1:10: service: expected the environment variable SUITE_NAME, which is not set "
                     "(${SUITE_NAME:-value} gives a default)\n");
+}
+
+static void a_config_in_the_scenario_file_can_not_have_them(void **state)
+{
+    (void)state;
+    assert_mistakes(PART "environment: {A: b}\nname: a\ninput: {value: 1}\n",
+                    "suite.yaml:2:14: environment: expected no variables for a config that stands in this file: its "
+                    "${...} are those of the process\n");
+    assert_mistakes(PART "scenarios: [{name: a, input: {value: 1}, environment: {A: b}}]\n",
+                    "suite.yaml:2:55: scenarios[0].environment: expected no variables for a config that stands in "
+                    "this file: its ${...} are those of the process\n");
+}
+
+static void a_record_is_of_a_topic_that_the_config_consumes(void **state)
+{
+    (void)state;
+#define CONSUMES(topics)                                                                                               \
+    "config: {source: {kafka: {brokers: b, group: g, topics: " topics "}}, stages: [decode: {}]}\n"                    \
+    "name: a\ninput: {value: 1, topic: other}\n"
+    assert_mistakes(CONSUMES("[t, u]"), "suite.yaml:3:26: input.topic: expected a topic that the config consumes (t or "
+                                        "u), found `other`\n");
+    assert_mistakes(CONSUMES("t"),
+                    "suite.yaml:3:26: input.topic: expected a topic that the config consumes (t), found `other`\n");
+    assert_mistakes(CONSUMES("[t, other]"), "");
+    assert_mistakes(CONSUMES("[t, ^o.*]"), "");
+    assert_mistakes(PART "name: a\ninput: {value: 1, topic: other}\n", "");
 }
 
 static void mistakes_have_their_places_and_what_was_meant(void **state)
@@ -250,6 +276,8 @@ int main(void)
         cmocka_unit_test(a_good_file_has_its_scenarios_with_what_they_share),
         cmocka_unit_test(a_part_of_a_config_is_completed),
         cmocka_unit_test(a_config_in_a_file_has_the_variables_of_the_scenario),
+        cmocka_unit_test(a_config_in_the_scenario_file_can_not_have_them),
+        cmocka_unit_test(a_record_is_of_a_topic_that_the_config_consumes),
         cmocka_unit_test(mistakes_have_their_places_and_what_was_meant),
         cmocka_unit_test(names_are_found_in_the_config),
         cmocka_unit_test(an_answer_is_one_answer),
