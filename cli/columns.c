@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/text.h"
+
 void columns_init(struct columns *line, char *text, const struct columns_style *style)
 {
     text[0] = '\0';
@@ -19,13 +21,6 @@ static void put(struct columns *line, const char *text)
     line->used += size;
 }
 
-/* ASCII's, and those of Unicode's first block (U+0080 to U+009F), of which terminals take some for orders as well. */
-static bool is_control(const char *symbol)
-{
-    const unsigned char *at = (const unsigned char *)symbol;
-    return at[0] < 0x20 || at[0] == 0x7f || (at[0] == 0xc2 && at[1] < 0xa0);
-}
-
 static void put_columns(struct columns *line, const char *text)
 {
     char symbol[8];
@@ -34,7 +29,7 @@ static void put_columns(struct columns *line, const char *text)
         while (size < sizeof symbol - 1 && (text[size] & 0xc0) == 0x80)
             size++;
         snprintf(symbol, sizeof symbol, "%.*s", (int)size, text);
-        put(line, is_control(symbol) ? " " : symbol);
+        put(line, text_control(symbol, strlen(symbol)) > 0 ? " " : symbol);
         line->columns++;
         text += size;
     }

@@ -3,6 +3,7 @@
 
 #include "cli/letter_tally.h"
 #include "cli/text.h"
+#include "processor/check.h"
 #include "processor/timestamp.h"
 
 enum { BAR = 40, CELL_MAX = 512 };
@@ -20,10 +21,10 @@ static const char *when(char text[TIMESTAMP_MAX], int64_t ms)
 /* What others wrote into a header, on one line of a terminal: no control character may get there. Cut at the size of a cell. */
 static const char *plain(char cell[CELL_MAX], const char *text)
 {
-    size_t size = 0;
-    for (; text[size] != '\0' && size + 1 < CELL_MAX; size++)
-        cell[size] = (unsigned char)text[size] >= ' ' && text[size] != 0x7f ? text[size] : ' ';
-    cell[size] = '\0';
+    FILE *out = fmemopen(cell, CELL_MAX, "w");
+    CHECK(out != NULL);
+    text_plain(out, text, strnlen(text, CELL_MAX - 1));
+    CHECK(fclose(out) == 0);
     return cell;
 }
 

@@ -11,8 +11,10 @@
 static void write_value(const struct value *record, const char *name, const char *before, FILE *out)
 {
     struct value value = parsed_json_member(record, name);
-    if (value.type != VALUE_MISSING)
-        fprintf(out, "%s%.*s", before, (int)value.text.size, (const char *)value.text.data);
+    if (value.type == VALUE_MISSING)
+        return;
+    fputs(before, out);
+    text_plain(out, (const char *)value.text.data, value.text.size);
 }
 
 static void write_time(const struct value *record, FILE *out)
@@ -30,8 +32,7 @@ static void write_time(const struct value *record, FILE *out)
 /* Text of the service's own, with nothing in it that a terminal takes for an order. */
 static void write_plain(const char *text, FILE *out)
 {
-    for (; *text != '\0'; text++)
-        putc((unsigned char)*text < 0x20 || *text == 0x7f ? ' ' : *text, out);
+    text_plain(out, text, strlen(text));
 }
 
 static void write_answer(const struct value *record, bool colour, FILE *out)

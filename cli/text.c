@@ -79,6 +79,25 @@ void text_json(FILE *out, const char *text)
     putc('"', out);
 }
 
+unsigned text_control(const char *text, size_t size)
+{
+    const unsigned char *at = (const unsigned char *)text;
+    if (at[0] < 0x20 || at[0] == 0x7f)
+        return 1;
+    return size > 1 && at[0] == 0xc2 && at[1] >= 0x80 && at[1] < 0xa0 ? 2 : 0;
+}
+
+void text_plain(FILE *out, const char *text, size_t size)
+{
+    for (size_t i = 0, control; i<size; i += control> 0 ? control : 1) {
+        control = text_control(text + i, size - i);
+        if (control > 0)
+            fprintf(out, "%*s", (int)control, "");
+        else
+            putc(text[i], out);
+    }
+}
+
 bool text_wants_colour(FILE *out)
 {
     const char *no_color = getenv("NO_COLOR");

@@ -141,7 +141,10 @@ static void the_table_shows_them_and_lets_nothing_at_the_terminal(void **state)
 {
     struct fixture *fixture = *state;
     struct letter_tally counted;
-    (void)add(fixture, &(struct letter){"decode", "json", "red \x1b[31m\nand more", .timestamp = "1700000000000"});
+    (void)add(fixture, &(struct letter){"decode", "json",
+                                        "red \x1b[31m\nand \xc2\x9b"
+                                        "31m more",
+                                        .timestamp = "1700000000000"});
     (void)add(fixture, &(struct letter){"decode", "utf8", "at byte 3", .timestamp = "1700003600000"});
     (void)add(fixture, &(struct letter){"decode", "utf8", "at byte 4", .timestamp = "1700003600000"});
     tally(fixture, &counted);
@@ -152,7 +155,7 @@ static void the_table_shows_them_and_lets_nothing_at_the_terminal(void **state)
         "\n"
         "STAGE   CLASS  LETTERS  OLDEST                NEWEST                LAST MESSAGE\n"
         "decode  utf8         2  2023-11-14T23:13:20Z  2023-11-14T23:13:20Z  orders.dlq/0@2: at byte 4\n"
-        "decode  json         1  2023-11-14T22:13:20Z  2023-11-14T22:13:20Z  orders.dlq/0@0: red  [31m and more\n"
+        "decode  json         1  2023-11-14T22:13:20Z  2023-11-14T22:13:20Z  orders.dlq/0@0: red  [31m and   31m more\n"
         "\n"
         "FROM    LETTERS\n"
         "orders        3\n"

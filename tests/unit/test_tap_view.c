@@ -53,8 +53,8 @@ static void a_rejected_one_says_why_and_gives_the_terminal_no_orders(void **stat
     (void)state;
     assert_line(
         "{\"answer\":\"rejected\",\"class\":\"json\",\"message\":\"bad \\u001b[2J\\nline\",\"topic\":\"t\\u0007\","
-        "\"partition\":0,\"offset\":1,\"key\":\"\\u001b[31m\",\"value\":\"x\\u001b\"}",
-        false, "t /0@1  rejected json: bad  [2J line  key \"\\u001b[31m\"  value \"x\\u001b\"\n");
+        "\"partition\":0,\"offset\":1,\"key\":\"\\u001b[31m\",\"value\":\"x\\u001b\xc2\x9b\x7f\"}",
+        false, "t /0@1  rejected json: bad  [2J line  key \"\\u001b[31m\"  value \"x\\u001b   \"\n");
 }
 
 static void a_report_is_told_from_a_record_and_says_what_was_not_shown(void **state)
