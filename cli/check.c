@@ -1,5 +1,4 @@
 #include <stdio.h>
-#include <string.h>
 
 #include "cli/live.h"
 #include "cli/plan.h"
@@ -8,7 +7,6 @@
 #include "cli/verbs.h"
 #include "config/config.h"
 #include "config/probe.h"
-#include "config/units.h"
 #include "processor/clock.h"
 #include "processor/log.h"
 
@@ -78,11 +76,11 @@ _Static_assert(EXIT_OK < EXIT_UNAVAILABLE && EXIT_UNAVAILABLE < EXIT_CONFIG, "th
 enum exit_code verb_check(const struct command *command)
 {
     struct check check = {
-        .json = command_has(command, OPTION_JSON), .live = command_has(command, OPTION_LIVE), .timeout = TIMEOUT};
-    const char *timeout = command->values[OPTION_TIMEOUT];
+        .json = command_has(command, OPTION_JSON),
+        .live = command_has(command, OPTION_LIVE),
+        .timeout = command_duration(command, OPTION_TIMEOUT, TIMEOUT),
+    };
     enum exit_code worst = EXIT_OK;
-    if (timeout != NULL)
-        (void)units_duration(timeout, strlen(timeout), &check.timeout);
     /* What the clients say of themselves is in the findings, as far as it matters. */
     log_set(command_has(command, OPTION_VERBOSE) ? LOG_DEBUG : LOG_ERROR, false);
     for (unsigned i = 0; i < command->count; i++) {

@@ -18,6 +18,15 @@ const struct verb *command_find(const char *name)
     return NULL;
 }
 
+int64_t command_duration(const struct command *command, enum option_id id, int64_t otherwise)
+{
+    const char *text = command->values[id];
+    /* It was looked at when it was parsed. */
+    if (text != NULL)
+        (void)units_duration(text, strlen(text), &otherwise);
+    return otherwise;
+}
+
 const char *command_besides(const struct command *command, const enum option_id *these)
 {
     for (const struct option *option = command->verb->options; option->id != OPTION_NONE; option++) {

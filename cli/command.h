@@ -5,6 +5,7 @@
 #define WEIR_CLI_COMMAND_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 
 #include "cli/exit.h"
@@ -114,6 +115,8 @@ static inline bool command_has(const struct command *command, enum option_id id)
 {
     return command->values[id] != NULL;
 }
+/* Of an option that is a duration: ns. */
+int64_t command_duration(const struct command *command, enum option_id id, int64_t otherwise);
 /* The name of an option that was given and is not among these (OPTION_NONE ends them); NULL: there is none. */
 const char *command_besides(const struct command *command, const enum option_id *these);
 const struct verb *command_find(const char *name); /* NULL: no such verb */

@@ -11,7 +11,6 @@
 #include "cli/text.h"
 #include "cli/verbs.h"
 #include "config/config.h"
-#include "config/units.h"
 #include "processor/clock.h"
 #include "processor/log.h"
 
@@ -46,16 +45,12 @@ enum exit_code dlq_with_letters(const struct command *command, const char *what,
                                 enum exit_code (*with)(const struct command *command,
                                                        const struct letter_reader *reader))
 {
-    const char *given = command->values[OPTION_TIMEOUT];
-    int64_t timeout = TIMEOUT;
     const struct config *config = load(command);
     struct letter_reader reader;
     if (config == NULL)
         return EXIT_CONFIG;
-    if (given != NULL)
-        (void)units_duration(given, strlen(given), &timeout);
     log_set(command_has(command, OPTION_VERBOSE) ? LOG_DEBUG : LOG_WARN, false);
-    enum exit_code code = letter_reader_init(&reader, what, config, timeout);
+    enum exit_code code = letter_reader_init(&reader, what, config, command_duration(command, OPTION_TIMEOUT, TIMEOUT));
     if (code == EXIT_OK)
         code = with(command, &reader);
     log_flush();

@@ -1,13 +1,11 @@
 /* `weir lag`: looks at the offsets for a while, and says how far the service is behind. */
 #include <stdio.h>
-#include <string.h>
 
 #include "cli/lag_view.h"
 #include "cli/registry.h"
 #include "cli/text.h"
 #include "cli/verbs.h"
 #include "config/config.h"
-#include "config/units.h"
 #include "processor/check.h"
 #include "processor/clock.h"
 #include "processor/lag.h"
@@ -21,14 +19,6 @@ struct watch {
     void *lag; /* of the source */
     int64_t timeout, span, every;
 };
-
-static int64_t duration(const struct command *command, enum option_id id, int64_t otherwise)
-{
-    const char *text = command->values[id];
-    if (text != NULL)
-        (void)units_duration(text, strlen(text), &otherwise);
-    return otherwise;
-}
 
 static enum status look(const struct watch *watch, struct lag_view *view, struct error *error)
 {
@@ -95,9 +85,9 @@ static enum exit_code watch_config(const struct command *command, const struct c
 {
     struct watch watch = {
         .source = config->source_type->lag,
-        .timeout = duration(command, OPTION_TIMEOUT, TIMEOUT),
-        .span = duration(command, OPTION_FOR, 0),
-        .every = duration(command, OPTION_EVERY, EVERY),
+        .timeout = command_duration(command, OPTION_TIMEOUT, TIMEOUT),
+        .span = command_duration(command, OPTION_FOR, 0),
+        .every = command_duration(command, OPTION_EVERY, EVERY),
     };
     struct lag_view view = {.config = config, .in_store = store_keeps_offsets(config)};
     const struct connector_env env = {

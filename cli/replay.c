@@ -6,7 +6,6 @@
 #include "cli/stretch_run.h"
 #include "cli/verbs.h"
 #include "config/config.h"
-#include "config/units.h"
 #include "connectors/archive/source.h"
 #include "connectors/kafka/into.h"
 #include "connectors/kafka/source.h"
@@ -44,12 +43,9 @@ static enum exit_code say(const char *text, enum exit_code code)
 static enum exit_code check_topic(void *arg, const struct stretch *stretch)
 {
     const struct replay *replay = arg;
-    const char *text = replay->command->values[OPTION_TIMEOUT];
     struct error error = {0};
-    int64_t timeout = TIMEOUT;
-    if (text != NULL)
-        (void)units_duration(text, strlen(text), &timeout);
-    struct context *context = context_new(NULL, clock_now() + timeout);
+    struct context *context = context_new(NULL,
+                                          clock_now() + command_duration(replay->command, OPTION_TIMEOUT, TIMEOUT));
     CHECK(context != NULL);
     enum status status = kafka_into_check(replay->config->source_config, replay->topic, stretch, context, &error);
     context_free(context);

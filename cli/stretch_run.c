@@ -11,7 +11,6 @@
 #include "cli/stretch_options.h"
 #include "cli/stretch_view.h"
 #include "config/config.h"
-#include "config/units.h"
 #include "processor/check.h"
 #include "processor/clock.h"
 #include "processor/log.h"
@@ -166,14 +165,10 @@ static enum exit_code prepare(struct run *run)
 
 static enum exit_code find(struct run *run)
 {
-    const char *text = run->command->values[OPTION_TIMEOUT];
-    int64_t timeout = TIMEOUT;
-    if (text != NULL)
-        (void)units_duration(text, strlen(text), &timeout);
     const struct connector_env env = {
         .service = run->service, .name = source_of(run)->name, .config_dir = run->config->dir};
     struct error error = {0};
-    struct context *context = context_new(NULL, clock_now() + timeout);
+    struct context *context = context_new(NULL, clock_now() + command_duration(run->command, OPTION_TIMEOUT, TIMEOUT));
     CHECK(context != NULL);
     enum status status = source_of(run)->stretch->find(run->job->source_type != NULL ? run->job->source_config
                                                                                      : run->config->source_config,

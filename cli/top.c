@@ -12,7 +12,6 @@
 #include "cli/top_screen.h"
 #include "cli/top_view.h"
 #include "cli/verbs.h"
-#include "config/units.h"
 
 #define EVERY CLOCK_SECOND
 #define EVERY_LEAST (100 * CLOCK_MS)
@@ -180,7 +179,6 @@ static enum exit_code open_and_run(struct top *top)
 enum exit_code verb_top(const struct command *command)
 {
     char base[ADMIN_URL_MAX];
-    const char *every = command->values[OPTION_EVERY];
     enum exit_code code = admin_url(command, base);
     if (code != EXIT_OK)
         return code;
@@ -190,9 +188,7 @@ enum exit_code verb_top(const struct command *command)
     if (top != NULL && parsed != NULL) {
         top->json = command_has(command, OPTION_JSON);
         top->once = command_has(command, OPTION_ONCE);
-        top->every = EVERY;
-        if (every != NULL)
-            (void)units_duration(every, strlen(every), &top->every);
+        top->every = command_duration(command, OPTION_EVERY, EVERY);
         if (top->every < EVERY_LEAST)
             top->every = EVERY_LEAST;
         top->base = base;
