@@ -91,14 +91,14 @@ static enum status hold_file(struct finding *finding, struct holding *holding, c
 
 /* -- bounds -- */
 
-/* The offset that a bound names for the partition; -1: it names none. */
+/* The offset that a bound names for the partition; -1: it names none, or none that is of one topic only (check_named says so). */
 static int64_t named_offset(const struct finding *finding, const struct stretch_bound *bound, const char *topic,
                             int32_t partition)
 {
     for (unsigned i = 0; i < bound->offset_count; i++) {
         const struct stretch_offset *offset = &bound->offsets[i];
         const char *name = offset->topic != NULL ? offset->topic : finding->only;
-        if (offset->partition == partition && strcmp(name, topic) == 0)
+        if (offset->partition == partition && name != NULL && strcmp(name, topic) == 0)
             return offset->offset;
     }
     return -1;

@@ -183,6 +183,32 @@ static void offsets_and_partitions_are_taken_at_their_word(void **state)
     scene_fini(&scene);
 }
 
+static void put_other_topic(struct scene *scene, const char *topic)
+{
+    assert_int_equal(archived_open(&scene->archived), STATUS_OK);
+    struct batch *batch = records_batch(&scene->archived.records);
+    batch->topic = topic;
+    archived_record(batch, 0, 1);
+    assert_int_equal(archive_store.write(scene->archived.store, batch, scene->archived.context, NULL), STATUS_OK);
+    batch_free(batch);
+    assert_int_equal(archive_store.flush(scene->archived.store, scene->archived.context, NULL), STATUS_OK);
+    archived_close(&scene->archived);
+}
+
+static void an_offset_names_its_topic_where_there_are_several(void **state)
+{
+    (void)state;
+    struct scene scene;
+    const struct stretch_offset from[] = {{.partition = 1, .offset = 500}};
+    scene_init(&scene);
+    put_other_topic(&scene, "payments");
+    scene.request.from = (struct stretch_bound){.kind = STRETCH_OFFSETS, .offsets = from, .offset_count = 1};
+    assert_int_equal(find(&scene), STATUS_FAILED);
+    assert_int_equal(scene.error.class, ERROR_FATAL);
+    assert_non_null(strstr(scene.error.text, "partition 1 of which topic?"));
+    scene_fini(&scene);
+}
+
 static void the_filter_decides_what_enters(void **state)
 {
     (void)state;
@@ -336,6 +362,7 @@ int main(void)
         cmocka_unit_test(a_window_of_time_is_found_exactly),
         cmocka_unit_test(records_out_of_the_order_of_time_are_in_the_window_all_the_same),
         cmocka_unit_test(offsets_and_partitions_are_taken_at_their_word),
+        cmocka_unit_test(an_offset_names_its_topic_where_there_are_several),
         cmocka_unit_test(the_filter_decides_what_enters),
         cmocka_unit_test(a_run_goes_on_where_the_last_one_ended),
         cmocka_unit_test(a_progress_that_is_not_as_it_was_written_is_refused),
