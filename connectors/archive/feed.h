@@ -11,6 +11,7 @@
 #include "connectors/archive/catalog.h"
 #include "connectors/archive/reading.h"
 #include "processor/intake.h"
+#include "processor/offsets.h"
 #include "processor/pace.h"
 
 struct archive_part {
@@ -27,6 +28,7 @@ struct archive_part {
 struct archive_feed {
     const struct archive_source_config *config;
     const struct stretch *stretch;
+    struct offsets *offsets;
     struct intake *intake;
     struct context *context;
     struct error *error;
@@ -35,8 +37,9 @@ struct archive_feed {
     struct archive_part *parts;        /* of the stretch's, in their order */
     unsigned turn;
     struct pace pace;
-    int64_t taken; /* records that the filter let through */
-    int64_t when;  /* the soonest that a record is due; CLOCK_NEVER: none waits for that */
+    int64_t taken;        /* records that the filter let through, those of earlier runs of this process too */
+    int64_t taken_before; /* in those */
+    int64_t when;         /* the soonest that a record is due; CLOCK_NEVER: none waits for that */
     int64_t no_room_since;
     int64_t saved_at;
     uint8_t *headers; /* packed, of one record */

@@ -46,7 +46,7 @@ static void init_condition(pthread_cond_t *cond)
     CHECK_CALL(pthread_condattr_destroy(&attr));
 }
 
-/* Where this run begins: an earlier one of this process may have come further than the plan says. */
+/* Where this run begins: an earlier one of this process may have come further than the plan says, with a name or without. */
 static enum status find_positions(struct archive_feed *source)
 {
     const struct stretch *stretch = source->stretch;
@@ -58,7 +58,11 @@ static enum status find_positions(struct archive_feed *source)
         const struct stretch_part *part = &stretch->parts[i];
         const struct stretch_part *was = kept != NULL ? stretch_part(kept, part->topic, part->partition) : NULL;
         bool same = was != NULL && was->first == part->first && was->end == part->end;
-        source->parts[i].position = same && was->next > part->next ? was->next : part->next;
+        int64_t known = offsets_get(source->offsets, part->topic, part->partition);
+        int64_t next = same && was->next > part->next ? was->next : part->next;
+        if (known > next)
+            next = known < part->end ? known : part->end;
+        source->parts[i].position = next;
         source->parts[i].pushed = source->parts[i].committed = -1;
     }
     stretch_free(kept);
@@ -76,6 +80,8 @@ static enum status source_open(const void *config, const struct connector_env *e
         return error_set(error, ERROR_TRANSIENT, "out of memory");
     source->config = config;
     source->stretch = env->stretch;
+    source->offsets = env->offsets;
+    source->taken = source->taken_before = offsets_get_taken(env->offsets);
     source->error = error;
     CHECK_CALL(pthread_mutex_init(&source->mutex, NULL));
     init_condition(&source->changed);
@@ -171,6 +177,18 @@ static enum status assign(struct archive_feed *source, unsigned at)
     return STATUS_OK;
 }
 
+/* Those without a verdict come again when the pipeline is built anew, and count then. */
+static void remember_taken(struct archive_feed *source)
+{
+    int64_t taken = source->taken - source->taken_before;
+    for (unsigned i = 0; i < source->stretch->count; i++) {
+        const struct archive_part *part = &source->parts[i];
+        taken -= part->batch != NULL ? (int64_t)part->batch->count : 0;
+        taken -= part->intake != NULL ? (int64_t)intake_in_flight(part->intake) : 0;
+    }
+    offsets_add_taken(source->offsets, taken > 0 ? taken : 0);
+}
+
 static void revoke_all(struct archive_feed *source)
 {
     for (unsigned i = 0; i < source->stretch->count; i++) {
@@ -249,15 +267,22 @@ static enum status source_run(void *arg, struct intake *intake, struct context *
     source->error = error != NULL ? error : &ignored;
     intake_on_wake(intake, wake, source);
     enum status status = begin(source);
-    if (status == STATUS_OK)
+    bool begun = status == STATUS_OK;
+    if (begun)
         status = consume(source);
     if (status == STATUS_OK)
         status = intake_settle(intake, NULL, context, intake_drain_deadline(intake));
     if (status == STATUS_OK || status == STATUS_DEADLINE) {
         enum status saved = save(source);
         status = saved == STATUS_OK ? status : saved;
+    } else if (begun) {
+        /* What has its verdict need not come again. */
+        struct error why = {0};
+        source->error = &why;
+        (void)!save(source);
     }
     intake_on_wake(intake, NULL, NULL);
+    remember_taken(source);
     revoke_all(source);
     /* A drain while we asked the store. */
     return status == STATUS_CLOSED ? STATUS_OK : status;

@@ -304,6 +304,25 @@ static void what_has_no_verdict_comes_again(void **state)
     scene_fini(&scene);
 }
 
+static void no_more_than_are_wanted_come_when_the_pipeline_is_built_anew(void **state)
+{
+    (void)state;
+    struct scene scene;
+    scene_init(&scene);
+    must_find(&scene);
+    scene.stretch->max_records = 6000;
+    begin_run(&scene);
+    memory_store_fail(scene.running.store, MEMORY_FLUSH, ERROR_RESTART, 1, 1);
+    scene.running.stores[0].flush_records = 1000;
+    assert_int_equal(running_run(&scene.running), STATUS_OK);
+    assert_int_equal(scene.running.result.restarts, 1);
+    struct memory_tally tally = memory_store_tally(scene.running.store);
+    assert_int_equal(tally.distinct, 6000);
+    assert_int_equal(tally.rows, 6000);
+    running_fini(&scene.running);
+    scene_fini(&scene);
+}
+
 static void a_damaged_frame_stops_the_run_and_nothing_is_passed_over(void **state)
 {
     (void)state;
@@ -367,6 +386,7 @@ int main(void)
         cmocka_unit_test(a_run_goes_on_where_the_last_one_ended),
         cmocka_unit_test(a_progress_that_is_not_as_it_was_written_is_refused),
         cmocka_unit_test(what_has_no_verdict_comes_again),
+        cmocka_unit_test(no_more_than_are_wanted_come_when_the_pipeline_is_built_anew),
         cmocka_unit_test(a_damaged_frame_stops_the_run_and_nothing_is_passed_over),
         cmocka_unit_test(records_come_as_fast_as_they_may),
     };
