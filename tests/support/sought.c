@@ -48,6 +48,10 @@ void sought_transaction(const char *topic, int32_t partition, int64_t timestamp,
     assert_null(commit ? rd_kafka_commit_transaction(rk, KAFKA_WAIT_MS)
                        : rd_kafka_abort_transaction(rk, KAFKA_WAIT_MS));
     rd_kafka_destroy(rk);
+    /* The answer may come before the markers are in the log; who takes the name over waits for them. */
+    rk = kafka_connect(RD_KAFKA_PRODUCER, scene_broker, properties, NULL);
+    assert_null(rd_kafka_init_transactions(rk, KAFKA_WAIT_MS));
+    rd_kafka_destroy(rk);
 }
 
 static void wait_for(rd_kafka_queue_t *queue)
