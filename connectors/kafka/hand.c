@@ -35,11 +35,14 @@ static bool copy_message(struct batch *batch, const rd_kafka_message_t *message,
     return copied;
 }
 
-/* What was never issued comes again, so it is not behind us: a commit of the position would lose it. */
-static void forget_batch(struct kafka_hand *hand)
+/* What was never issued comes again, so it is not behind us: a commit of the position would lose it. Nor does it count against a limit. */
+static void forget_batch(struct kafka_source *source)
 {
-    if (hand->batch != NULL && hand->batch->count > 0)
+    struct kafka_hand *hand = &source->hand;
+    if (hand->batch != NULL && hand->batch->count > 0) {
         hand->partition->position = hand->batch->records[0].offset;
+        source->left += hand->batch->count;
+    }
     batch_free(hand->batch);
     hand->batch = NULL;
 }
@@ -53,18 +56,20 @@ static bool push(struct kafka_source *source)
     if (batch == NULL)
         return true;
     if (source->stopped || batch->count == 0) {
-        forget_batch(hand);
+        forget_batch(source);
         return true;
     }
-    int64_t first = batch->records[0].offset, end = batch->records[batch->count - 1].offset + 1;
+    int64_t first = batch->records[0].offset, end = batch->records[batch->count - 1].offset + 1, count = batch->count;
     enum status status = intake_try_push(partition->intake, batch, source->context);
     if (status == STATUS_FULL)
         return false;
     hand->batch = NULL;
-    if (status == STATUS_OK)
+    if (status == STATUS_OK) {
         partition->pushed = end;
-    else
+    } else {
         partition->position = first;
+        source->left += count;
+    }
     if (status == STATUS_NO_MEMORY)
         kafka_source_fail(source, ERROR_TRANSIENT, "out of memory");
     else if (status != STATUS_OK)
@@ -84,7 +89,9 @@ static void take(struct kafka_source *source, const rd_kafka_message_t *message)
         return;
     }
     if (source->filters && !kafka_stretch_wants(source, message)) {
-        partition->position = message->offset + 1;
+        /* It may have failed to look. */
+        if (!source->stopped)
+            partition->position = message->offset + 1;
         return;
     }
     if (hand->batch == NULL) {
@@ -191,7 +198,7 @@ void kafka_hand_drop(struct kafka_source *source, const struct kafka_partition *
     struct kafka_hand *hand = &source->hand;
     if (hand->partition == NULL || (partition != NULL && partition != hand->partition))
         return;
-    forget_batch(hand);
+    forget_batch(source);
     for (; hand->next < hand->count; hand->next++)
         rd_kafka_message_destroy(hand->messages[hand->next]);
     hand->partition = NULL;

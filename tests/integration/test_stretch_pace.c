@@ -253,6 +253,29 @@ static void of_two_that_run_under_one_name_the_first_ends(void **state)
     end(&second);
 }
 
+static void what_was_in_the_hand_counts_again(void **state)
+{
+    (void)state;
+    struct replay replay;
+    make("pace-hand", 1, 6000);
+    begin(&replay, "pace-hand", &ALL);
+    replay.running.supervisor.restarts_max = 3;
+    replay.running.stores[0].queue_records = 1500;
+    replay.stretch->max_records = 5000;
+    memory_store_block(replay.running.store, MEMORY_WRITE);
+    memory_store_fail(replay.running.store, MEMORY_WRITE, ERROR_RESTART, 0, 1);
+    kafka_running_start(&replay.running);
+    assert_true(memory_store_wait_blocked(replay.running.store, MEMORY_WRITE));
+    /* More than the queue can have: the last batch has no room in it. */
+    assert_true(kafka_running_wait_metric(&replay.running, METRIC_GAUGE, "weir_kafka_position",
+                                          "topic=\"pace-hand\",partition=\"0\"", 1501));
+    memory_store_release(replay.running.store, MEMORY_WRITE);
+    assert_int_equal(kafka_running_wait(&replay.running), STATUS_OK);
+    assert_int_equal(memory_store_calls(replay.running.store, MEMORY_OPEN), 2);
+    assert_all_stored(&replay, 5000, 5000);
+    end(&replay);
+}
+
 /* -- exactly once -- */
 
 static void offsets_in_the_store_count_more_than_those_in_the_group(void **state)
@@ -369,6 +392,7 @@ int main(void)
         cmocka_unit_test(without_a_name_a_pipeline_that_is_built_anew_goes_on_where_it_was),
         cmocka_unit_test(with_a_name_too_and_no_more_than_are_wanted),
         cmocka_unit_test(of_two_that_run_under_one_name_the_first_ends),
+        cmocka_unit_test(what_was_in_the_hand_counts_again),
         cmocka_unit_test(offsets_in_the_store_count_more_than_those_in_the_group),
         cmocka_unit_test(a_transaction_of_the_store_moves_the_progress_and_keeps_its_bounds),
         cmocka_unit_test(the_end_is_done_when_the_store_commits_and_the_last_records_are_not_let_through),
