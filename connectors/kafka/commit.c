@@ -19,7 +19,9 @@ static int64_t committable(const struct kafka_partition *partition)
     if (partition->intake == NULL)
         return -1;
     int64_t offset = intake_committable(partition->intake);
-    bool all_settled = offset == partition->pushed && (hand->partition != partition || hand->batch == NULL);
+    /* Where the store commits, the offset is its own before anything was pushed. */
+    bool all_settled = (partition->pushed < 0 || offset == partition->pushed) &&
+                       (hand->partition != partition || hand->batch == NULL);
     int64_t position = partition->position;
     if (partition->until >= 0 && position > partition->until)
         position = partition->until;

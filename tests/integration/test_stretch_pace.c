@@ -368,6 +368,27 @@ static void the_end_is_done_when_the_store_commits_and_the_last_records_are_not_
     end(&replay);
 }
 
+static void a_part_of_which_nothing_is_let_through_is_done_when_the_store_commits(void **state)
+{
+    (void)state;
+    struct replay replay;
+    struct stretch_request request = ALL;
+    request.progress = "copy";
+    kafka_make_topic(scene_producer, "pace-none", 2);
+    kafka_make_topic(scene_producer, "pace-none.copy", 2);
+    sought_send("pace-none", 0, "yes", T);
+    sought_send("pace-none", 1, "no", T);
+    scene_flush();
+    begin_copy(&replay, "pace-none", &request);
+    replay.stretch->filter.key = bytes_of_string("yes");
+    run(&replay);
+    assert_int_equal(replay.running.result.counts.stored, 1);
+    end(&replay);
+    begin_copy(&replay, "pace-none", &request);
+    assert_true(stretch_finished(replay.stretch));
+    end(&replay);
+}
+
 static void a_store_that_moves_the_groups_offsets_wants_a_name(void **state)
 {
     (void)state;
@@ -396,6 +417,7 @@ int main(void)
         cmocka_unit_test(offsets_in_the_store_count_more_than_those_in_the_group),
         cmocka_unit_test(a_transaction_of_the_store_moves_the_progress_and_keeps_its_bounds),
         cmocka_unit_test(the_end_is_done_when_the_store_commits_and_the_last_records_are_not_let_through),
+        cmocka_unit_test(a_part_of_which_nothing_is_let_through_is_done_when_the_store_commits),
         cmocka_unit_test(a_store_that_moves_the_groups_offsets_wants_a_name),
     };
     return cmocka_run_group_tests(tests, scene_connect, scene_disconnect);
