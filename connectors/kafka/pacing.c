@@ -1,6 +1,6 @@
 /*
  * At a pace: so many records a second, or by their timestamps. By time, what is popped and not due yet stays in its partition's stash, so that none holds the others back; what is
- * due goes the usual way through the hand. What the filter does not let through need not be waited for.
+ * due goes the usual way through the hand. What the filter does not let through, or is behind the end, need not be waited for.
  *
  * The first timestamp, from which all others are counted, is the smallest of the partitions' first records: so it is waited until each has one, or is at its end, but not for long.
  */
@@ -47,10 +47,11 @@ static int64_t timestamp_of(const rd_kafka_message_t *message)
 }
 
 /* 0: now. CLOCK_NEVER: it is not known yet. */
-static int64_t due(struct kafka_source *source, const rd_kafka_message_t *message, int64_t now)
+static int64_t due(struct kafka_source *source, const struct kafka_partition *partition,
+                   const rd_kafka_message_t *message, int64_t now)
 {
-    bool waits = message->err == RD_KAFKA_RESP_ERR_NO_ERROR && kafka_stretch_may_want(source, message);
-    if (!waits)
+    bool in_part = partition->until < 0 || message->offset < partition->until;
+    if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR || !in_part || !kafka_stretch_may_want(source, message))
         return 0;
     if (!source->pacing.based)
         return timestamp_of(message) >= 0 ? CLOCK_NEVER : 0;
@@ -71,7 +72,7 @@ static size_t count_due(struct kafka_source *source, struct kafka_partition *par
     int64_t now = clock_now(), when = 0;
     size_t count = 0, most = stash->count - stash->next;
     most = most < room ? most : room;
-    while (count < most && (when = due(source, stash->messages[stash->next + count], now)) == 0)
+    while (count < most && (when = due(source, partition, stash->messages[stash->next + count], now)) == 0)
         count++;
     if (count == 0)
         wait_until(source, partition, when);

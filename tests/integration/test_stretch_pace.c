@@ -155,6 +155,25 @@ static void what_is_behind_the_window_is_not_waited_for(void **state)
     end(&replay);
 }
 
+static void what_is_behind_the_last_offset_is_not_waited_for_either(void **state)
+{
+    (void)state;
+    struct replay replay;
+    const struct stretch_offset to[] = {{NULL, 0, 3}};
+    /* Offset 2 is the marker of the transaction: only what comes behind it tells that the part is at its end. */
+    kafka_make_topic(scene_producer, "pace-behind", 1);
+    sought_transaction("pace-behind", 0, T, 2, true);
+    sought_send("pace-behind", 0, "k", T + 20000);
+    scene_flush();
+    begin(&replay, "pace-behind",
+          &(struct stretch_request){.from = {.kind = STRETCH_BEGINNING},
+                                    .to = {.kind = STRETCH_OFFSETS, .offsets = to, .offset_count = 1}});
+    replay.stretch->speed = 1;
+    assert_true(run(&replay) < 15 * CLOCK_SECOND);
+    assert_int_equal(memory_store_count(replay.running.store), 2);
+    end(&replay);
+}
+
 static void a_stop_does_not_wait_for_what_is_due_in_an_hour(void **state)
 {
     (void)state;
@@ -409,6 +428,7 @@ int main(void)
         cmocka_unit_test(a_rate_is_kept),
         cmocka_unit_test(by_speed_records_come_in_the_order_of_their_timestamps),
         cmocka_unit_test(what_is_behind_the_window_is_not_waited_for),
+        cmocka_unit_test(what_is_behind_the_last_offset_is_not_waited_for_either),
         cmocka_unit_test(a_stop_does_not_wait_for_what_is_due_in_an_hour),
         cmocka_unit_test(without_a_name_a_pipeline_that_is_built_anew_goes_on_where_it_was),
         cmocka_unit_test(with_a_name_too_and_no_more_than_are_wanted),
