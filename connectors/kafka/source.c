@@ -210,7 +210,9 @@ static bool pop_round(struct kafka_source *source)
         popped = (source->pacing.on ? kafka_pacing_pop(source, partition) : kafka_hand_pop(source, partition)) ||
                  popped;
     }
-    source->turn++;
+    /* Paced, many rounds pop nothing: counted as well, they could fall into step with the pace, and some partitions never come first. */
+    if (popped || !source->pacing.on)
+        source->turn++;
     return popped;
 }
 
