@@ -76,7 +76,7 @@ static enum MHD_Result get_status(struct admin *admin, struct MHD_Connection *co
         .service = admin->config.service,
         .metrics = admin->config.metrics,
         .health = admin->config.health,
-        .with_errors = admin->config.show_records,
+        .with_errors = admin->config.show_records && !tapping_may_come_from_elsewhere(admin, connection),
     };
     char *text = snapshot_render(&sources, &size);
     return answer_made(connection, "application/json", text, size);

@@ -50,6 +50,8 @@ enum MHD_Result pages_text(struct MHD_Connection *connection, unsigned code, con
 
 /* tapping.c: the page. */
 enum MHD_Result tapping_get(struct admin *admin, struct MHD_Connection *connection);
+/* Is it for this machine only, and asked by a name that others may have given it? Then no records are shown. */
+bool tapping_may_come_from_elsewhere(const struct admin *admin, struct MHD_Connection *handle);
 /* Goes on with those that have something to send, and cuts those whose client does not read. */
 void tapping_tick(struct admin *admin);
 /* ns until tapping_tick is wanted again; CLOCK_NEVER: no one taps. */

@@ -250,13 +250,18 @@ static bool is_host_local(const char *host)
            inet_pton(AF_INET6, name, &address) == 1;
 }
 
-static const char *forbidden(const struct admin *admin, struct MHD_Connection *handle)
+bool tapping_may_come_from_elsewhere(const struct admin *admin, struct MHD_Connection *handle)
 {
     const char *host = MHD_lookup_connection_value(handle, MHD_HEADER_KIND, MHD_HTTP_HEADER_HOST);
+    return admin->loopback && host != NULL && !is_host_local(host);
+}
+
+static const char *forbidden(const struct admin *admin, struct MHD_Connection *handle)
+{
     if (admin->config.taps == NULL || !admin->config.show_records)
         return "tapping is not allowed: it shows records to whoever reaches this port; `admin: {tap: always}` allows "
                "it\n";
-    if (admin->loopback && host != NULL && !is_host_local(host))
+    if (tapping_may_come_from_elsewhere(admin, handle))
         return "the Host of a request to tap must be localhost or an address\n";
     return NULL;
 }

@@ -174,6 +174,13 @@ static void hosts_that_mean_this_machine_are_good(void **state)
         ask(f, "/tap?stage=decode&for=1ms", hosts[i], "HTTP/1.1 200 ", "\"end\":\"time\"");
 }
 
+static void errors_are_not_shown_to_a_name_that_may_mean_another_machine(void **state)
+{
+    struct fixture *f = *state;
+    ask(f, "/status", "localhost:8080", "HTTP/1.1 200 ", "\"errors\": [");
+    ask(f, "/status", "evil.example:8080", "HTTP/1.1 200 ", "\"errors\": null");
+}
+
 static void without_leave_nobody_taps_and_errors_are_not_shown(void **state)
 {
     struct fixture *f = *state;
@@ -248,6 +255,7 @@ int main(void)
         TEST(one_that_reads_lives_longer_than_other_connections_and_ends_at_its_time),
         TEST(what_cannot_be_is_refused_with_its_reason),
         TEST(hosts_that_mean_this_machine_are_good),
+        TEST(errors_are_not_shown_to_a_name_that_may_mean_another_machine),
         TEST(without_leave_nobody_taps_and_errors_are_not_shown),
         TEST(no_more_than_so_many_tap_and_a_place_comes_free),
         TEST(one_that_does_not_read_holds_nobody_up_and_is_cut_off),
