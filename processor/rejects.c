@@ -94,8 +94,9 @@ static enum status settle_one(struct rejects *rejects, struct batch *batch, stru
 static void remember(const struct rejects *rejects, const struct batch *batch, const struct record *record)
 {
     if (record != NULL)
-        log_remember(rejects->stage, "record %s/%d@%lld rejected: %s: %s", batch->topic, (int)batch->partition,
-                     (long long)record->offset, record->failure->class, record->failure->message);
+        log_remember(rejects->stage, "record %s/%d@%lld rejected: %s: %s", record_topic(batch, record),
+                     (int)record_partition(batch, record), (long long)record_offset(batch, record),
+                     record->failure->class, record->failure->message);
 }
 
 enum status rejects_settle(struct rejects *rejects, struct batch *batch, struct context *context, struct error *error)

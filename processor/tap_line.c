@@ -223,8 +223,9 @@ size_t tap_line(const char *stage, enum tap_answer answer, const struct batch *b
         put_name(&line, "class", bytes_of_string(record->failure->class), CLASS_MAX_SIZE);
         put_name(&line, "message", bytes_of_string(record->failure->message), MESSAGE_MAX_SIZE);
     }
-    put_name(&line, "topic", bytes_of_string(batch->topic), NAME_MAX_SIZE);
-    put(&line, "\"partition\":%" PRId32 ",\"offset\":%" PRId64 ",", batch->partition, record->offset);
+    put_name(&line, "topic", bytes_of_string(record_topic(batch, record)), NAME_MAX_SIZE);
+    put(&line, "\"partition\":%" PRId32 ",\"offset\":%" PRId64 ",", record_partition(batch, record),
+        record_offset(batch, record));
     if (record->timestamp >= 0)
         put(&line, "\"timestamp\":%" PRId64 ",", record->timestamp);
     put_key(&line, record->key);

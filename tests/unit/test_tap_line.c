@@ -107,10 +107,26 @@ static void what_is_long_is_cut_and_says_how_long_it_is(void **state)
     assert_has(text, "\"value_bytes\":6001}\n");
 }
 
+static void a_dead_letter_is_shown_as_what_it_is_a_letter_of(void **state)
+{
+    (void)state;
+    struct batch *batch = records_batch(&records);
+    records_add(batch, "k", "v");
+    records_add(batch, "k", "v");
+    batch->records[1].index = 1;
+    assert_true(batch_make_origins(batch));
+    batch->origins[1] = (struct origin){.topic = "payments", .partition = 7, .offset = 4711};
+    const char *text = lines(batch);
+    assert_has(text, "\"topic\":\"payments\",\"partition\":7,\"offset\":4711,");
+    assert_has(text, "\"topic\":\"orders\"");
+    batch_free(batch);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(what_is_no_text_is_shown_as_hex_and_null_as_null, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_dead_letter_is_shown_as_what_it_is_a_letter_of, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_long_is_cut_and_says_how_long_it_is, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
