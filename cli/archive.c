@@ -18,7 +18,7 @@
 
 #define SEGMENT (INT64_C(256) * 1024 * 1024)
 
-enum { LEVEL = 3, LEVEL_MOST = 19, LINES_FRAME = 1024 * 1024 };
+enum { LEVEL = 3, LEVEL_MOST = 19, LINES_FRAME = 1024 * 1024, NAME_SIZE = 80 };
 
 extern const struct store_type file_store;
 
@@ -98,8 +98,14 @@ static enum exit_code archive(const struct command *command, const struct option
     const struct config *config = load_config(command->arguments[0], command);
     if (config == NULL)
         return EXIT_CONFIG;
-    enum exit_code code = options->lines ? archive_lines(command, config, options)
-                                         : archive_frames(command, config, options);
+    char name[NAME_SIZE];
+    struct command own = *command;
+    /* A replay of that name has a progress of its own. */
+    if (command_has(command, OPTION_NAME) && command->values[OPTION_NAME][0] != '\0') {
+        snprintf(name, sizeof name, "archive.%s", command->values[OPTION_NAME]);
+        own.values[OPTION_NAME] = name;
+    }
+    enum exit_code code = options->lines ? archive_lines(&own, config, options) : archive_frames(&own, config, options);
     config_free(config);
     return code;
 }

@@ -15,7 +15,7 @@
 #include "processor/log.h"
 #include "stages/restore.h"
 
-enum { ATTEMPTS_MOST = 5, NAME_SIZE = 24 };
+enum { ATTEMPTS_MOST = 5, NAME_SIZE = 80 };
 #define TIMEOUT (30 * CLOCK_SECOND)
 
 struct redrive {
@@ -80,8 +80,8 @@ static uint64_t count_passed_over(void *arg)
 /* -- the run -- */
 
 /*
- * The name of the progress when none is given: that of what is asked for. So the same command goes on where the last one ended, whether that was interrupted or
- * came to its end, and takes no letter twice; other filters have a progress of their own.
+ * The name of the progress: that of what is asked for, and --name before it. So the same command goes on where the last one ended, whether that was interrupted or
+ * came to its end, and takes no letter twice; other filters have a progress of their own, as what one has passed over another may want.
  */
 static void choose_name(const struct command *command, char name[NAME_SIZE])
 {
@@ -89,6 +89,7 @@ static void choose_name(const struct command *command, char name[NAME_SIZE])
                                            OPTION_KEY,   OPTION_WHERE,     OPTION_PARTITIONS,  OPTION_LATE,
                                            OPTION_STORE, OPTION_TO_SOURCE, OPTION_MAX_ATTEMPTS};
     uint32_t hash = 2166136261; /* FNV-1a */
+    const char *given = command->values[OPTION_NAME];
     bool any = false;
     for (unsigned i = 0; i < sizeof ASKED / sizeof ASKED[0]; i++) {
         const char *value = command->values[ASKED[i]];
@@ -97,19 +98,21 @@ static void choose_name(const struct command *command, char name[NAME_SIZE])
         for (; value != NULL && *value != '\0'; value++)
             hash = (hash ^ (uint8_t)*value) * 16777619;
     }
-    if (any)
-        snprintf(name, NAME_SIZE, "redrive-%08" PRIx32, hash);
-    else
-        snprintf(name, NAME_SIZE, "redrive");
+    int size = snprintf(name, NAME_SIZE, "%s", given != NULL ? given : "redrive");
+    if (any && size < NAME_SIZE)
+        snprintf(name + size, NAME_SIZE - (size_t)size, "-%08" PRIx32, hash);
 }
 
 static enum exit_code run(struct redrive *redrive, const struct pipeline_store *store)
 {
-    const struct command command = dlq_command(redrive->command);
+    struct command command = dlq_command(redrive->command);
     const struct restore_config restore = {.keep_attempts = store != NULL};
     const struct transform_step first = {.type = &restore_stage, .config = &restore};
     char name[NAME_SIZE];
     choose_name(redrive->command, name);
+    /* One that is no good is told as it was given. */
+    if (command_has(&command, OPTION_NAME) && command.values[OPTION_NAME][0] != '\0')
+        command.values[OPTION_NAME] = name;
     const struct stretch_job job = {
         .what = "redrive",
         .source_type = redrive->config->source_type,

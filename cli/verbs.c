@@ -468,8 +468,9 @@ const struct verb command_verbs[] = {
          "partition and offset that it came from. Without --execute it says which letters would be taken.\n"
          "What fails again is a dead letter again, with weir.attempts one higher; the end is fixed at the start, so\n"
          "it is not taken in the same run. Letters refused --max-attempts times, or whose value was cut, are passed\n"
-         "over and counted. All letters stay in their topic: the progress says which are done, under --name, or else\n"
-         "under a name of these options' own. So the same command goes on where the last one ended; with another\n"
+         "over and counted. All letters stay in their topic: the progress says which are done, under --name and a "
+         "name\n"
+         "of these options' own. So the same command goes on where the last one ended; with another\n"
          "--name it begins anew. T is as `weir help replay` has it, by the records' timestamps; offsets are those of\n"
          "the letters. Exits as `weir replay` does.\n"},
     {.name = "tap",

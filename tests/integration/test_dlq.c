@@ -188,6 +188,14 @@ static void after_the_fix_all_are_stored_and_none_twice(void **state)
                      0);
     assert_int_equal(process_number(&process, "receipt.json", "stored"), BAD);
     assert_all_is_stored_as_it_came(&process, "dlq-fixed");
+    /* And what a filter has passed over is there for another one, under the same name too. */
+    assert_int_equal(process_run(&process, (const char *const[]){"dlq", "redrive", "weir.yaml", "--execute", "--name",
+                                                                 "mixed", "--class", "other", NULL}),
+                     0);
+    assert_int_equal(process_run(&process, (const char *const[]){"dlq", "redrive", "weir.yaml", "--execute", "--name",
+                                                                 "mixed", "--receipt", "receipt.json", NULL}),
+                     0);
+    assert_int_equal(process_number(&process, "receipt.json", "stored"), BAD);
     process_fini(&process);
 }
 

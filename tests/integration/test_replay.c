@@ -379,6 +379,19 @@ static void an_admin_port_is_there_when_it_is_asked_for(void **state)
     process_fini(&process);
 }
 
+static void an_archive_of_the_same_name_is_another_run(void **state)
+{
+    (void)state;
+    struct process process;
+    set_up(&process, "replay-archived", TO_SQLITE);
+    assert_int_equal(process_run(&process, (const char *const[]){"archive", "weir.yaml", "--dir", "archive", WINDOW,
+                                                                 "--name", "fix", "--execute", NULL}),
+                     0);
+    assert_int_equal(process_run(&process, ARGUMENTS(WINDOW, "--name", "fix", "--execute")), 0);
+    assert_int_equal(scene_query(&process, COUNT, NULL, 0), IN_WINDOW);
+    process_fini(&process);
+}
+
 static void machines_read_plan_progress_and_receipt(void **state)
 {
     (void)state;
@@ -432,6 +445,7 @@ int main(void)
         cmocka_unit_test(a_dry_run_does_all_but_the_write),
         cmocka_unit_test(beside_the_live_service_it_needs_no_port_and_takes_no_partition),
         cmocka_unit_test(an_admin_port_is_there_when_it_is_asked_for),
+        cmocka_unit_test(an_archive_of_the_same_name_is_another_run),
         cmocka_unit_test(machines_read_plan_progress_and_receipt),
         cmocka_unit_test(what_is_wrong_is_told_before_anything_is_asked),
     };
