@@ -93,6 +93,9 @@ static void look_at(struct listing *listing, const struct archive_name *name, st
         snprintf(words, sizeof words, "damaged at byte %lld, with whole frames behind that",
                  (long long)segment.damaged);
         tell(listing, name->path, words);
+    } else if (segment.count == 0 && segment.size > 0) {
+        /* Torn before the first flush, or overwritten: who relies on the archive wants to know. */
+        tell(listing, name->path, "not one frame of it is whole");
     } else if (archive_segment_torn(&segment) > 0) {
         fprintf(stderr, "weir archive: %s: the last %lld bytes are torn; what is before them is good\n", name->path,
                 (long long)archive_segment_torn(&segment));
