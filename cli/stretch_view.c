@@ -67,7 +67,8 @@ double stretch_view_seconds(const struct stretch *stretch, enum stretch_estimate
                                                                                      : totals.left;
     double seconds = (double)records / rate_of(stretch), by_speed = 0;
     if (stretch->speed > 0 && totals.left > 0)
-        by_speed = span_of(totals.first_time, totals.last_time) / stretch->speed;
+        by_speed = span_of(totals.first_time, totals.last_time) / stretch->speed * (double)records /
+                   (double)totals.left;
     *ret_by = stretch->rate > 0 ? STRETCH_BY_RATE : stretch->speed > 0 ? STRETCH_BY_SPEED : STRETCH_ASSUMED;
     if (stretch->speed <= 0 || (*ret_by == STRETCH_BY_RATE && by_speed <= seconds))
         return seconds;

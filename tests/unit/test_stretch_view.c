@@ -149,6 +149,9 @@ static void the_estimate_says_what_it_is_made_of(void **state)
     stretch->rate = 0;
     stretch->speed = 10;
     assert_shows(&view, "takes     1 min 0 s at 10 times");
+    /* Of half of the records, half of it. */
+    stretch->max_records = 750000;
+    assert_shows(&view, "takes     30.0 s at 10 times");
     stretch->speed = 0;
     stretch->max_records = 100000;
     assert_shows(&view, "takes     2.00 s at 50,000");
