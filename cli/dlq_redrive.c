@@ -1,5 +1,4 @@
 /* `weir dlq redrive`: puts dead letters through the pipeline once more, or back into the topics that they came from. */
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,6 +6,7 @@
 #include "cli/dlq.h"
 #include "cli/letter_tally.h"
 #include "cli/load.h"
+#include "cli/progress_name.h"
 #include "cli/stretch_run.h"
 #include "cli/text.h"
 #include "cli/verbs.h"
@@ -15,7 +15,7 @@
 #include "processor/log.h"
 #include "stages/restore.h"
 
-enum { ATTEMPTS_MOST = 5, NAME_SIZE = 80 };
+enum { ATTEMPTS_MOST = 5 };
 #define TIMEOUT (30 * CLOCK_SECOND)
 
 struct redrive {
@@ -79,37 +79,19 @@ static uint64_t count_passed_over(void *arg)
 
 /* -- the run -- */
 
-/*
- * The name of the progress: that of what is asked for, and --name before it. So the same command goes on where the last one ended, whether that was interrupted or
- * came to its end, and takes no letter twice; other filters have a progress of their own, as what one has passed over another may want.
- */
-static void choose_name(const struct command *command, char name[NAME_SIZE])
-{
-    static const enum option_id ASKED[] = {OPTION_STAGE, OPTION_CLASS,     OPTION_FROM,        OPTION_TO,
-                                           OPTION_KEY,   OPTION_WHERE,     OPTION_PARTITIONS,  OPTION_LATE,
-                                           OPTION_STORE, OPTION_TO_SOURCE, OPTION_MAX_ATTEMPTS};
-    uint32_t hash = 2166136261; /* FNV-1a */
-    const char *given = command->values[OPTION_NAME];
-    bool any = false;
-    for (unsigned i = 0; i < sizeof ASKED / sizeof ASKED[0]; i++) {
-        const char *value = command->values[ASKED[i]];
-        any = any || value != NULL;
-        hash = (hash ^ (i + (value != NULL ? 128 : 0))) * 16777619;
-        for (; value != NULL && *value != '\0'; value++)
-            hash = (hash ^ (uint8_t)*value) * 16777619;
-    }
-    int size = snprintf(name, NAME_SIZE, "%s", given != NULL ? given : "redrive");
-    if (any && size < NAME_SIZE)
-        snprintf(name + size, NAME_SIZE - (size_t)size, "-%08" PRIx32, hash);
-}
+/* What makes other letters be taken, or go elsewhere. */
+static const enum option_id ASKED[] = {OPTION_STAGE, OPTION_CLASS,     OPTION_FROM,         OPTION_TO,
+                                       OPTION_KEY,   OPTION_WHERE,     OPTION_PARTITIONS,   OPTION_LATE,
+                                       OPTION_STORE, OPTION_TO_SOURCE, OPTION_MAX_ATTEMPTS, OPTION_NONE};
 
 static enum exit_code run(struct redrive *redrive, const struct pipeline_store *store)
 {
     struct command command = dlq_command(redrive->command);
     const struct restore_config restore = {.keep_attempts = store != NULL};
     const struct transform_step first = {.type = &restore_stage, .config = &restore};
-    char name[NAME_SIZE];
-    choose_name(redrive->command, name);
+    char name[PROGRESS_NAME_SIZE];
+    const char *given = redrive->command->values[OPTION_NAME];
+    progress_name(redrive->command, given != NULL ? given : "redrive", ASKED, name);
     /* One that is no good is told as it was given. */
     if (command_has(&command, OPTION_NAME) && command.values[OPTION_NAME][0] != '\0')
         command.values[OPTION_NAME] = name;
