@@ -81,6 +81,9 @@ static int64_t clamp(const struct stretch_part *part, int64_t offset)
     return offset < part->first ? part->first : offset > part->end ? part->end : offset;
 }
 
+/* Marks the entries of parts that nobody has begun yet under the stretch's name. */
+static char FRESH;
+
 /* By whichever run. */
 static bool is_sealed(const struct stretch_part *part, const rd_kafka_topic_partition_t *entry)
 {
@@ -169,8 +172,10 @@ static bool find_progress(struct kafka_source *source, rd_kafka_topic_partition_
          * before what is written now. */
         if (!good || (entry->offset >= 0 && source->elsewhere))
             continue;
-        if (entry->offset < 0)
+        if (entry->offset < 0) {
             entry->offset = part->next;
+            entry->opaque = &FRESH;
+        }
         rd_kafka_topic_partition_t *copy = rd_kafka_topic_partition_list_add(first, part->topic, part->partition);
         copy->offset = entry->offset;
         kafka_seal_put(copy, source->seals[i]);
@@ -191,6 +196,23 @@ static void remember(struct kafka_source *source, rd_kafka_topic_partition_list_
 }
 
 /* -- the assignment -- */
+
+/* Where no run has begun under the name, the store can have its offsets only from one whose progress is gone (the group expired, or was removed): of another
+ * stretch, maybe, and then records would be passed over that nobody stored. False: so it is. */
+static bool check_starts(struct kafka_source *source, const rd_kafka_topic_partition_list_t *list,
+                         const struct offset_start *starts)
+{
+    for (int i = 0; i < list->cnt && !source->elsewhere; i++) {
+        const rd_kafka_topic_partition_t *entry = &list->elems[i];
+        if (entry->opaque == &FRESH && starts[i].offset >= 0)
+            kafka_source_fail(source, ERROR_FATAL,
+                              "%s/%d: the store keeps offset %lld of an earlier run under the name \"%s\", whose "
+                              "progress is gone: choose another name, or remove the offsets of service \"%s\" there",
+                              entry->topic, (int)entry->partition, (long long)starts[i].offset,
+                              source->stretch->progress, source->env.service);
+    }
+    return !source->stopped;
+}
 
 static bool add_partition(struct kafka_source *source, const struct stretch_part *part, int64_t next, int64_t stored)
 {
@@ -268,7 +290,7 @@ enum status kafka_stretch_begin(struct kafka_source *source, struct error *error
     else
         good = find_progress(source, list);
     struct offset_start *starts = good ? kafka_find_store_starts(source, list) : NULL;
-    if (starts != NULL)
+    if (starts != NULL && check_starts(source, list, starts))
         assign(source, list, starts);
     free(starts);
     rd_kafka_topic_partition_list_destroy(list);

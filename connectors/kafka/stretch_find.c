@@ -28,6 +28,8 @@ static void tell(void *arg, const char *topic, const char *words)
     struct find *find = arg;
     if (find->problem[0] == '\0')
         snprintf(find->problem, sizeof find->problem, "%s: %s", topic, words);
+    /* A pattern may well match nothing. */
+    find->incomplete = find->incomplete || !kafka_topic_is_pattern(topic);
     log_warn(find->client.part, "%s: %s", topic, words);
 }
 
@@ -100,6 +102,17 @@ static enum status check_names(struct find *find)
     return status == STATUS_OK ? check_bound(find, &request->to) : status;
 }
 
+/* Does the request say itself which topics it is about? Else a topic that cannot be read would be missing without anybody noticing. */
+static bool names_topics(const struct stretch_request *request)
+{
+    bool named = request->partition_count > 0;
+    if (request->from.kind == STRETCH_OFFSETS || request->to.kind == STRETCH_OFFSETS)
+        return true;
+    for (unsigned i = 0; i < request->partition_count && named; i++)
+        named = request->partitions[i].topic != NULL;
+    return named;
+}
+
 static enum status find_all(struct find *find)
 {
     rd_kafka_resp_err_t err = kafka_ask_partitions(&find->client, find->context, &find->config->topics, find->all, tell,
@@ -110,6 +123,9 @@ static enum status find_all(struct find *find)
     if (find->all->cnt == 0)
         return error_set(find->error, ERROR_FATAL, "%s",
                          find->problem[0] != '\0' ? find->problem : "the source's topics have no partitions");
+    if (find->incomplete && !names_topics(find->request))
+        return error_set(find->error, ERROR_FATAL, "%s; name the partitions that are meant to go on without it",
+                         find->problem);
     rd_kafka_topic_partition_list_sort(find->all, NULL, NULL);
     for (int i = 0; i < find->all->cnt; i++)
         find->all->elems[i].offset = RD_KAFKA_OFFSET_INVALID;

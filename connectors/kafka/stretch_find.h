@@ -12,6 +12,7 @@ struct find {
     struct error *error;
     rd_kafka_IsolationLevel_t isolation;
     char problem[200];                    /* the first with a topic */
+    bool incomplete;                      /* a topic that the config names could not be looked at, or is not there */
     rd_kafka_topic_partition_list_t *all; /* of the topics; `offset` and `metadata`: what is kept under the name */
     /* Of the chosen partitions, in the order of the parts. Where they begin and end; where the times of the request are, NULL: none is asked for. */
     rd_kafka_topic_partition_list_t *low, *end, *from, *to;

@@ -249,9 +249,12 @@ static void what_is_not_there_is_refused_by_name(void **state)
     make("find-bills", 1, 1);
     struct stretch_request request = {.from = BEGINNING, .to = NOW};
     assert_refused("find-absent", &request, "find-absent: there is no such topic");
+    /* Nobody would see that the others are not all that was meant. */
+    assert_refused("find-orders, find-absent", &request, "find-absent: there is no such topic; name the partitions");
     const struct stretch_partition seventh[] = {{"find-orders", 7}}, order[] = {{"find-order", 0}};
     request.partitions = seventh;
     request.partition_count = 1;
+    assert_refused("find-orders, find-absent", &request, "there is no partition 7 in find-orders");
     assert_refused("find-orders", &request, "there is no partition 7 in find-orders: they are 0 to 1");
     request.partitions = order;
     assert_refused("find-orders, find-bills", &request, "found \"find-order\": did you mean \"find-orders\"?");
