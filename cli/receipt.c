@@ -27,7 +27,9 @@ static const char *outcome(const struct receipt *receipt)
             return "drained";
         if (receipt->stopped)
             return "stopped before its end";
-        return receipt->more ? "as many records as were wanted; there is more of it" : "all of it";
+        if (receipt->more)
+            return "as many records as were wanted; there is more of it";
+        return receipt->lost > 0 ? "all of it that could still be read" : "all of it";
     case STATUS_DEADLINE:
         return "not drained in time: what is abandoned is consumed again by the next run";
     case STATUS_CANCELLED:
@@ -107,6 +109,8 @@ void receipt_print(const struct receipt *receipt, FILE *out)
     print_count(out, receipt->dry_run ? "would reject" : "dead-lettered", counts->dead_lettered, "");
     print_count(out, "dropped", counts->dropped, "");
     print_count(out, "abandoned", counts->abandoned, "");
+    if (receipt->lost > 0)
+        print_count(out, "lost", (uint64_t)receipt->lost, "  offsets that could never be read, see the log");
     if (receipt->filtered)
         print_count(out, "passed over", receipt->passed_over, "");
     print_costs(receipt, out);
@@ -143,10 +147,10 @@ void receipt_json(const struct receipt *receipt, FILE *out)
     fprintf(out,
             "{\"consumed\": %" PRIu64 ", \"stored\": %" PRIu64 ", \"dead_lettered\": %" PRIu64 ", \"dropped\": %" PRIu64
             ", \"abandoned\": %" PRIu64 ", \"seconds\": %.3f, \"cpu_seconds\": %.3f, \"peak_rss_bytes\": %" PRId64
-            ", \"restarts\": %u, \"offsets\": {",
+            ", \"restarts\": %u, \"lost_offsets\": %" PRId64 ", \"offsets\": {",
             counts->issued, counts->stored, counts->dead_lettered, counts->dropped, counts->abandoned,
             (double)receipt->wall / (double)CLOCK_SECOND, (double)receipt->cpu / (double)CLOCK_SECOND,
-            receipt->peak_rss, receipt->restarts);
+            receipt->peak_rss, receipt->restarts, receipt->lost);
     offsets_each((struct offsets *)receipt->offsets, json_offset, &offsets);
     fputs(offsets.open ? "}}" : "}", out);
     if (receipt->of_stretch)

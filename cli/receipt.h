@@ -16,6 +16,7 @@ struct receipt {
     struct error error; /* of STATUS_FAILED */
     struct ledger_counts counts;
     unsigned restarts;
+    int64_t lost;    /* offsets that could never be read: corrupt, or removed before their time came */
     bool stopped;    /* by a signal */
     bool of_stretch; /* of a run that has an end: say whether it was reached */
     bool more;       /* of_stretch: it ended because it had as many records as were wanted, and there are more */

@@ -265,6 +265,13 @@ static struct progress *start_progress(struct service *service)
     return progress_start(&config);
 }
 
+static void add_lost(const struct metric *metric, void *arg)
+{
+    int64_t *lost = arg;
+    if (strcmp(metric->name, "weir_lost_offsets_total") == 0)
+        *lost += metric_get(metric);
+}
+
 void service_run(struct service *service, struct receipt *ret)
 {
     struct attendant *attendant = NULL;
@@ -282,6 +289,7 @@ void service_run(struct service *service, struct receipt *ret)
     log_flush();
     progress_stop(service->progress);
     service->progress = NULL;
+    metrics_each(service->metrics, add_lost, &ret->lost);
     struct usage usage = usage_read();
     ret->wall = clock_now() - began;
     ret->cpu = usage.cpu;

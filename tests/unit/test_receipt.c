@@ -88,10 +88,11 @@ static void json_has_exactly_what_was_promised(void **state)
     offsets_set(fixture->offsets, "orders", 0, 1000);
     offsets_set(fixture->offsets, "a.first", 12, 5);
     char *text = print_with(&fixture->receipt, receipt_json);
-    assert_string_equal(
-        text, "{\"consumed\": 1234567, \"stored\": 1234000, \"dead_lettered\": 500, \"dropped\": 60, "
-              "\"abandoned\": 7, \"seconds\": 2.500, \"cpu_seconds\": 3.000, \"peak_rss_bytes\": 67108864, "
-              "\"restarts\": 2, \"offsets\": {\"a.first\": {\"12\": 5}, \"orders\": {\"0\": 1000, \"1\": 995}}}\n");
+    assert_string_equal(text,
+                        "{\"consumed\": 1234567, \"stored\": 1234000, \"dead_lettered\": 500, \"dropped\": 60, "
+                        "\"abandoned\": 7, \"seconds\": 2.500, \"cpu_seconds\": 3.000, \"peak_rss_bytes\": 67108864, "
+                        "\"restarts\": 2, \"lost_offsets\": 0, \"offsets\": {\"a.first\": {\"12\": 5}, \"orders\": "
+                        "{\"0\": 1000, \"1\": 995}}}\n");
     free(text);
 }
 
@@ -100,6 +101,20 @@ static void json_without_commits_is_whole_too(void **state)
     struct fixture *fixture = *state;
     char *text = print_with(&fixture->receipt, receipt_json);
     assert_non_null(strstr(text, "\"offsets\": {}}\n"));
+    free(text);
+}
+
+static void what_could_not_be_read_is_told(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->receipt.of_stretch = true;
+    fixture->receipt.lost = 2999;
+    char *text = print_with(&fixture->receipt, receipt_json);
+    assert_non_null(strstr(text, "\"lost_offsets\": 2999, "));
+    free(text);
+    text = print_with(&fixture->receipt, receipt_print);
+    assert_non_null(strstr(text, "all of it that could still be read"));
+    assert_non_null(strstr(text, "  lost                     2,999  offsets"));
     free(text);
 }
 
@@ -295,6 +310,7 @@ int main(void)
         TEST(a_dry_run_says_what_would_be),
         TEST(json_has_exactly_what_was_promised),
         TEST(json_without_commits_is_whole_too),
+        TEST(what_could_not_be_read_is_told),
         TEST(what_was_passed_over_is_told_where_something_chooses),
         TEST(people_read_counts_rate_and_offsets),
         TEST(people_are_told_when_it_did_not_end_well),
