@@ -185,6 +185,16 @@ static enum exit_code find(struct run *run)
     return error.class == ERROR_FATAL ? EXIT_CONFIG : EXIT_UNAVAILABLE;
 }
 
+/* What people must know also when they do not want to see the plan. */
+static void tell_notes(const struct stretch *stretch)
+{
+    for (unsigned i = 0; i < stretch->count; i++) {
+        const struct stretch_part *part = &stretch->parts[i];
+        if (part->note[0] != '\0')
+            log_warn("stretch", "%s/%d: %s", part->topic, (int)part->partition, part->note);
+    }
+}
+
 static void show_plan(const struct run *run, bool execute)
 {
     FILE *out = execute ? stderr : stdout;
@@ -202,6 +212,8 @@ static void show_plan(const struct run *run, bool execute)
         stretch_view_json(&view, out);
     else if (!execute || !command_has(run->command, OPTION_QUIET))
         stretch_view_table(&view, out);
+    else
+        tell_notes(run->stretch);
 }
 
 /* -- doing it -- */
