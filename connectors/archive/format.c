@@ -284,6 +284,21 @@ enum status archive_get_record(struct bytes payload, uint32_t *cursor, struct ar
     return STATUS_OK;
 }
 
+bool archive_frame_holds(const struct archive_frame *frame, struct bytes payload)
+{
+    struct archive_record record;
+    uint32_t cursor = 0, count = 0;
+    int64_t last = -1;
+    enum status status;
+    while ((status = archive_get_record(payload, &cursor, &record)) == STATUS_OK) {
+        if (record.offset <= last || (count == 0 && record.offset != frame->first) || count == frame->count)
+            return false;
+        last = record.offset;
+        count++;
+    }
+    return status == STATUS_EMPTY && count == frame->count && last == frame->last;
+}
+
 size_t archive_pack_headers(uint8_t *out, struct bytes from)
 {
     struct bytes name, value;

@@ -94,6 +94,8 @@ bool archive_get_entry(const uint8_t data[ARCHIVE_ENTRY_SIZE], struct archive_fr
 bool archive_get_trailer(const uint8_t data[ARCHIVE_TRAILER_SIZE], int64_t *ret);
 /* The record at *cursor, which moves behind it. STATUS_EMPTY: there is no more. STATUS_FAILED: the payload is not as the format says. */
 enum status archive_get_record(struct bytes payload, uint32_t *cursor, struct archive_record *ret) WARN_UNUSED;
+/* Is the payload what the frame's header says: so many records, offsets ascending from its first to its last, nothing behind them? */
+bool archive_frame_holds(const struct archive_frame *frame, struct bytes payload);
 /* Copies it into the arena. False: out of memory. */
 bool archive_copy_record(const struct archive_record *from, struct record *to, struct arena *arena) WARN_UNUSED;
 /* Packs them as headers.h has it; out has room for from.size. Returns the bytes written, the same number. */

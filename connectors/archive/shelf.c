@@ -12,25 +12,16 @@
 #include <unistd.h>
 
 #include "connectors/archive/catalog.h"
-#include "connectors/archive/inflate.h"
+#include "connectors/archive/lookup.h"
 #include "connectors/archive/segment.h"
 #include "processor/disk.h"
 #include "processor/log.h"
+#include "processor/timestamp.h"
 
 /* A finished segment. */
 struct span {
     char *path;
     int64_t first, last;
-    uint64_t records;
-};
-
-/* The offsets in one frame of a span that has gaps: those that were looked for last. */
-struct looked {
-    const char *path; /* NULL: none */
-    struct archive_segment segment;
-    int64_t first, last; /* of the frame */
-    int64_t *offsets;
-    uint32_t count;
 };
 
 struct archive_shelf {
@@ -41,7 +32,7 @@ struct archive_shelf {
     struct archive_packer *packer;
     struct span *spans; /* by offset */
     unsigned count, room;
-    struct looked looked;
+    struct archive_lookup lookup;
     struct archive_writer *writer; /* NULL: none is open */
     struct archive_writer **retired;
     unsigned retired_count;
@@ -54,7 +45,7 @@ static enum status no_memory(struct error *error)
 
 /* -- what is there -- */
 
-static bool add_span(struct archive_shelf *shelf, const char *path, int64_t first, int64_t last, uint64_t records)
+static bool add_span(struct archive_shelf *shelf, const char *path, int64_t first, int64_t last)
 {
     if (shelf->count == shelf->room) {
         unsigned room = shelf->room > 0 ? shelf->room * 2 : 8;
@@ -70,7 +61,7 @@ static bool add_span(struct archive_shelf *shelf, const char *path, int64_t firs
     unsigned at = shelf->count++;
     for (; at > 0 && shelf->spans[at - 1].first > first; at--)
         shelf->spans[at] = shelf->spans[at - 1];
-    shelf->spans[at] = (struct span){.path = copy, .first = first, .last = last, .records = records};
+    shelf->spans[at] = (struct span){.path = copy, .first = first, .last = last};
     return true;
 }
 
@@ -94,8 +85,7 @@ static enum status put_right(struct archive_shelf *shelf, const char *path, stru
     if (!archive_writer_empty(writer))
         status = archive_writer_finish(writer, error);
     if (status == STATUS_OK && !archive_writer_empty(writer) &&
-        !add_span(shelf, path, archive_writer_first(writer), archive_writer_last(writer),
-                  archive_writer_records(writer)))
+        !add_span(shelf, path, archive_writer_first(writer), archive_writer_last(writer)))
         status = no_memory(error);
     archive_writer_free(writer);
     return status;
@@ -126,8 +116,8 @@ static enum status take_up(struct archive_shelf *shelf, const struct archive_nam
         status = put_right(shelf, name->path, &segment, error);
     else {
         status = make_sure(name->path, error);
-        if (status == STATUS_OK && !add_span(shelf, name->path, segment.frames[0].first,
-                                             segment.frames[segment.count - 1].last, archive_segment_records(&segment)))
+        if (status == STATUS_OK &&
+            !add_span(shelf, name->path, segment.frames[0].first, segment.frames[segment.count - 1].last))
             status = no_memory(error);
     }
     archive_segment_fini(&segment);
@@ -180,14 +170,6 @@ enum status archive_shelf_open(const char *dir, const char *topic, int32_t parti
     return STATUS_OK;
 }
 
-static void forget_looked(struct looked *looked)
-{
-    if (looked->path != NULL)
-        archive_segment_fini(&looked->segment);
-    free(looked->offsets);
-    *looked = (struct looked){.last = -1};
-}
-
 void archive_shelf_free(struct archive_shelf *shelf)
 {
     if (shelf == NULL)
@@ -196,7 +178,7 @@ void archive_shelf_free(struct archive_shelf *shelf)
     for (unsigned i = 0; i < shelf->retired_count; i++)
         archive_writer_free(shelf->retired[i]);
     free(shelf->retired);
-    forget_looked(&shelf->looked);
+    archive_lookup_fini(&shelf->lookup);
     for (unsigned i = 0; i < shelf->count; i++)
         free(shelf->spans[i].path);
     free(shelf->spans);
@@ -210,70 +192,6 @@ bool archive_shelf_is(const struct archive_shelf *shelf, const char *topic, int3
 }
 
 /* -- is it there? -- */
-
-static enum status read_offsets(struct looked *looked, struct archive_inflater *inflater, int fd, const char *path,
-                                const struct archive_frame *frame, struct error *error)
-{
-    struct archive_record record;
-    struct bytes payload = {0};
-    uint32_t cursor = 0;
-    enum status status = archive_inflate(inflater, fd, path, frame, &payload, error);
-    if (status != STATUS_OK)
-        return status;
-    while (looked->count < frame->count && archive_get_record(payload, &cursor, &record) == STATUS_OK)
-        looked->offsets[looked->count++] = record.offset;
-    looked->first = frame->first;
-    looked->last = frame->last;
-    return STATUS_OK;
-}
-
-static enum status list_offsets(struct looked *looked, const char *path, const struct archive_frame *frame,
-                                struct error *error)
-{
-    struct archive_inflater *inflater = archive_inflater_new();
-    free(looked->offsets);
-    looked->offsets = malloc(frame->count * sizeof *looked->offsets);
-    if (inflater == NULL || looked->offsets == NULL) {
-        archive_inflater_free(inflater);
-        return no_memory(error);
-    }
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    enum status status = fd < 0 ? disk_failed("read", path, error)
-                                : read_offsets(looked, inflater, fd, path, frame, error);
-    if (fd >= 0)
-        close(fd);
-    archive_inflater_free(inflater);
-    return status;
-}
-
-/* Reads the frame of the span in which the offset would be. */
-static enum status look(struct looked *looked, const struct span *span, int64_t offset, struct error *error)
-{
-    enum status status = STATUS_OK;
-    if (looked->path != span->path) {
-        forget_looked(looked);
-        status = archive_segment_read(span->path, &looked->segment, error);
-        if (status != STATUS_OK)
-            return status;
-        looked->path = span->path;
-    }
-    if (looked->first <= offset && offset <= looked->last)
-        return STATUS_OK;
-    looked->last = -1;
-    looked->count = 0;
-    for (uint32_t i = 0; i < looked->segment.count; i++) {
-        const struct archive_frame *frame = &looked->segment.frames[i];
-        if (frame->first <= offset && offset <= frame->last)
-            return list_offsets(looked, span->path, frame, error);
-    }
-    return STATUS_OK;
-}
-
-static int compare(const void *left, const void *right)
-{
-    const int64_t *a = left, *b = right;
-    return (*a > *b) - (*a < *b);
-}
 
 /* How many segments begin at the offset or before it. */
 static unsigned begun_before(const struct archive_shelf *shelf, int64_t offset)
@@ -289,26 +207,44 @@ static unsigned begun_before(const struct archive_shelf *shelf, int64_t offset)
     return low;
 }
 
-/* STATUS_OK: it is there. STATUS_EMPTY: nothing of the kind. */
-static enum status find(struct archive_shelf *shelf, int64_t offset, struct error *error)
+static void time_text(int64_t ms, char text[TIMESTAMP_MAX + 1])
 {
-    unsigned begun = begun_before(shelf, offset);
+    size_t size = ms >= 0 ? timestamp_write((uint8_t *)text, ms) : (size_t)snprintf(text, TIMESTAMP_MAX, "none");
+    text[size] = '\0';
+}
+
+/* Offsets begin anew in a topic that was deleted and made again: to pass its records over would be to lose them. */
+static enum status refuse_another(const struct archive_shelf *shelf, const struct record *record, const char *path,
+                                  int64_t there, struct error *error)
+{
+    char times[2][TIMESTAMP_MAX + 1];
+    time_text(record->timestamp, times[0]);
+    time_text(there, times[1]);
+    return error_set(error, ERROR_FATAL,
+                     "%s/%d@%lld (time: %s) is another record than the one that is archived in %s (time: %s): was the "
+                     "topic deleted and made again? Archive into another --dir",
+                     shelf->topic, shelf->partition, (long long)record->offset, times[0], path, times[1]);
+}
+
+/* STATUS_OK: it is there. STATUS_EMPTY: nothing of the kind. */
+static enum status find(struct archive_shelf *shelf, const struct record *record, struct error *error)
+{
+    int64_t there = -1;
+    unsigned begun = begun_before(shelf, record->offset);
     const struct span *span = begun > 0 ? &shelf->spans[begun - 1] : NULL;
-    if (span == NULL || offset > span->last)
+    if (span == NULL || record->offset > span->last)
         return STATUS_EMPTY;
-    if (span->records == (uint64_t)(span->last - span->first) + 1)
-        return STATUS_OK;
-    enum status status = look(&shelf->looked, span, offset, error);
-    if (status != STATUS_OK)
+    enum status status = archive_lookup(&shelf->lookup, span->path, record, &there, error);
+    if (status == STATUS_OK && there != record->timestamp)
+        return refuse_another(shelf, record, span->path, there, error);
+    if (status != STATUS_EMPTY)
         return status;
-    if (shelf->looked.count > 0 &&
-        bsearch(&offset, shelf->looked.offsets, shelf->looked.count, sizeof offset, compare) != NULL)
-        return STATUS_OK;
     return error_set(
         error, ERROR_FATAL,
         "%s has offsets %lld to %lld of %s/%d, but not %lld, which can't be put between them: archive into "
         "another folder",
-        span->path, (long long)span->first, (long long)span->last, shelf->topic, shelf->partition, (long long)offset);
+        span->path, (long long)span->first, (long long)span->last, shelf->topic, shelf->partition,
+        (long long)record->offset);
 }
 
 /* -- writing -- */
@@ -345,7 +281,7 @@ enum status archive_shelf_add(struct archive_shelf *shelf, const struct record *
 {
     if (is_being_written(shelf, record->offset))
         return STATUS_OK;
-    enum status status = find(shelf, record->offset, error);
+    enum status status = find(shelf, record, error);
     if (status != STATUS_EMPTY)
         return status;
     status = STATUS_OK;
@@ -372,8 +308,7 @@ static bool finish(struct archive_shelf *shelf, struct archive_writer *writer)
         log_warn(shelf->part, "segment not finished: %s", error.text);
         return false;
     }
-    if (!add_span(shelf, archive_writer_path(writer), archive_writer_first(writer), archive_writer_last(writer),
-                  archive_writer_records(writer)))
+    if (!add_span(shelf, archive_writer_path(writer), archive_writer_first(writer), archive_writer_last(writer)))
         log_warn(shelf->part, "out of memory: %s is not remembered", archive_writer_path(writer));
     archive_writer_free(writer);
     return true;

@@ -1,6 +1,6 @@
 /*
  * What the archive has of one partition, so that nothing is written twice: a record whose offset is there already is passed over, whatever archived it and
- * when. What a crash left is put right first.
+ * when. One that has the offset but another time is not that record: it is refused. What a crash left is put right first.
  *
  * Threads: one at a time.
  */
@@ -21,7 +21,7 @@ enum status archive_shelf_open(const char *dir, const char *topic, int32_t parti
 void archive_shelf_free(struct archive_shelf *shelf); /* NULL is fine; what is not accepted is forgotten */
 bool archive_shelf_is(const struct archive_shelf *shelf, const char *topic, int32_t partition);
 
-/* Of records in the order of their offsets. STATUS_FAILED, ERROR_FATAL: the record can't be put between those that are there. */
+/* Of records in the order of their offsets. STATUS_FAILED, ERROR_FATAL: the record can't be put between those that are there, or another has its offset. */
 enum status archive_shelf_add(struct archive_shelf *shelf, const struct record *record,
                               struct error *error) WARN_UNUSED;
 enum status archive_shelf_sync(struct archive_shelf *shelf, struct error *error) WARN_UNUSED;

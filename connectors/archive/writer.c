@@ -356,8 +356,3 @@ int64_t archive_writer_last(const struct archive_writer *writer)
         return writer->frame.last;
     return writer->segment.count > 0 ? writer->segment.frames[writer->segment.count - 1].last : -1;
 }
-
-uint64_t archive_writer_records(const struct archive_writer *writer)
-{
-    return archive_segment_records(&writer->segment) + writer->frame.count;
-}

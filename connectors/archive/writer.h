@@ -44,6 +44,5 @@ const char *archive_writer_path(const struct archive_writer *writer);
 int64_t archive_writer_size(const struct archive_writer *writer); /* of the file */
 int64_t archive_writer_first(const struct archive_writer *writer);
 int64_t archive_writer_last(const struct archive_writer *writer); /* offset, accepted or not; -1: none */
-uint64_t archive_writer_records(const struct archive_writer *writer);
 
 #endif

@@ -91,6 +91,67 @@ static void offsets_with_gaps_are_known_one_by_one(void **state)
     archived_fini(&archived);
 }
 
+static enum status put_one(struct archived *archived, int64_t offset, int64_t time)
+{
+    struct batch *batch = records_batch(&archived->records);
+    archived_record(batch, offset, time);
+    archived->error = (struct error){0};
+    if (archived->store == NULL)
+        assert_int_equal(archived_open(archived), STATUS_OK);
+    enum status status = archive_store.write(archived->store, batch, archived->context, &archived->error);
+    if (status == STATUS_OK)
+        status = archive_store.flush(archived->store, archived->context, &archived->error);
+    batch_free(batch);
+    return status;
+}
+
+static void a_record_of_a_topic_that_was_made_again_is_not_taken_for_the_one_before(void **state)
+{
+    (void)state;
+    struct archived archived;
+    for (int64_t step = 1; step <= 2; step++) {
+        archived_init(&archived);
+        archived_put(&archived, 0, 0, 100, step);
+        archived_close(&archived);
+        assert_int_equal(put_one(&archived, 10, 10000), STATUS_OK);
+        assert_int_equal(put_one(&archived, 10, 1764064800000), STATUS_FAILED);
+        assert_int_equal(archived.error.class, ERROR_FATAL);
+        assert_non_null(strstr(archived.error.text, "orders/0@10 (time: 2025-11-25T10:00:00.000Z)"));
+        assert_non_null(
+            strstr(archived.error.text, "00000-00000000000000000000.weir (time: 1970-01-01T00:00:10.000Z)"));
+        assert_non_null(strstr(archived.error.text, "another --dir"));
+        assert_int_equal(put_one(&archived, 10, -1), STATUS_FAILED);
+        assert_non_null(strstr(archived.error.text, "(time: none)"));
+        /* Behind what is there all is new, whatever its time. */
+        assert_int_equal(put_one(&archived, 100, 1764064800000), STATUS_OK);
+        archived_fini(&archived);
+    }
+}
+
+static void a_record_without_a_time_is_known_where_none_has_one_and_among_some_that_have(void **state)
+{
+    (void)state;
+    struct archived archived;
+    archived_init(&archived);
+    assert_int_equal(put_one(&archived, 0, -1), STATUS_OK);
+    archived_close(&archived);
+    assert_int_equal(put_one(&archived, 0, -1), STATUS_OK);
+    assert_int_equal(put_one(&archived, 0, 5), STATUS_FAILED);
+    archived_close(&archived);
+    struct batch *mixed = records_batch(&archived.records);
+    archived_record(mixed, 1, -1);
+    archived_record(mixed, 2, 2000);
+    assert_int_equal(archived_open(&archived), STATUS_OK);
+    assert_int_equal(archive_store.write(archived.store, mixed, archived.context, &archived.error), STATUS_OK);
+    assert_int_equal(archive_store.flush(archived.store, archived.context, &archived.error), STATUS_OK);
+    batch_free(mixed);
+    archived_close(&archived);
+    assert_int_equal(put_one(&archived, 1, -1), STATUS_OK);
+    assert_int_equal(put_one(&archived, 2, 2000), STATUS_OK);
+    assert_int_equal(put_one(&archived, 2, -1), STATUS_FAILED);
+    archived_fini(&archived);
+}
+
 static void what_was_not_flushed_is_not_there(void **state)
 {
     (void)state;
@@ -201,6 +262,8 @@ int main(void)
         cmocka_unit_test(what_is_there_is_passed_over),
         cmocka_unit_test(what_lies_before_and_between_is_added),
         cmocka_unit_test(offsets_with_gaps_are_known_one_by_one),
+        cmocka_unit_test(a_record_of_a_topic_that_was_made_again_is_not_taken_for_the_one_before),
+        cmocka_unit_test(a_record_without_a_time_is_known_where_none_has_one_and_among_some_that_have),
         cmocka_unit_test(what_was_not_flushed_is_not_there),
         cmocka_unit_test(one_process_writes_at_a_time),
         cmocka_unit_test(a_killed_writer_is_followed_by_another_without_loss_or_doubles),
