@@ -11,8 +11,9 @@
 #include <unistd.h>
 
 #include "cli/archive.h"
+#include "tests/support/archived.h"
 
-static char dir[64], folder[80], file[160];
+static char dir[320], folder[340], file[400], said[2048];
 
 static int set_up(void **state)
 {
@@ -34,21 +35,36 @@ static int tear_down(void **state)
     return 0;
 }
 
-static enum exit_code list_with(size_t bytes, bool verify)
+/* What goes to stderr is in `said`. */
+static enum exit_code list(bool verify)
 {
     char *text = NULL;
     size_t size = 0;
+    FILE *out = open_memstream(&text, &size), *caught = tmpfile();
+    int before = dup(STDERR_FILENO);
+    assert_true(out != NULL && caught != NULL && before >= 0);
+    assert_true(dup2(fileno(caught), STDERR_FILENO) >= 0);
+    enum exit_code code = archive_list(dir, verify, true, out);
+    assert_true(dup2(before, STDERR_FILENO) >= 0);
+    close(before);
+    rewind(caught);
+    said[fread(said, 1, sizeof said - 1, caught)] = '\0';
+    fclose(caught);
+    assert_int_equal(fclose(out), 0);
+    assert_non_null(strstr(text, "\"partition\":2,"));
+    assert_non_null(strstr(text, "\"segments\":1,"));
+    free(text);
+    return code;
+}
+
+static enum exit_code list_with(size_t bytes, bool verify)
+{
     FILE *out = fopen(file, "w");
     assert_non_null(out);
     for (size_t i = 0; i < bytes; i++)
         putc('x', out);
     assert_int_equal(fclose(out), 0);
-    out = open_memstream(&text, &size);
-    enum exit_code code = archive_list(dir, verify, true, out);
-    assert_int_equal(fclose(out), 0);
-    assert_non_null(strstr(text, "\"partition\":2,"));
-    free(text);
-    return code;
+    return list(verify);
 }
 
 static void a_file_of_which_nothing_is_whole_is_no_good_archive(void **state)
@@ -59,17 +75,51 @@ static void a_file_of_which_nothing_is_whole_is_no_good_archive(void **state)
     assert_int_equal(list_with(1, true), EXIT_FAILED);
 }
 
-static void an_empty_file_has_nothing_to_lose(void **state)
+static void an_empty_file_is_told_and_does_not_pass_for_good(void **state)
 {
     (void)state;
-    assert_int_equal(list_with(0, true), EXIT_OK);
+    assert_int_equal(list_with(0, false), EXIT_OK);
+    assert_non_null(strstr(said, "it is empty"));
+    assert_int_equal(list_with(0, true), EXIT_FAILED);
+    assert_non_null(strstr(said, "it is empty"));
+}
+
+static void a_torn_tail_does_not_pass_for_good(void **state)
+{
+    (void)state;
+    struct archived archived;
+    size_t size;
+    archived_init(&archived);
+    archived_put(&archived, 2, 17, 117, 1);
+    archived_put(&archived, 2, 117, 217, 1);
+    archived_close(&archived);
+    snprintf(dir, sizeof dir, "%s", archived.dir);
+    uint8_t *data = archived_load(archived_file(&archived, 2), &size);
+    struct archive_segment segment;
+    assert_int_equal(archive_segment_read(archived_file(&archived, 2), &segment, &archived.error), STATUS_OK);
+    size_t whole = (size_t)segment.frames[1].position;
+    archive_segment_fini(&segment);
+    assert_int_equal(list(true), EXIT_OK);
+    assert_string_equal(said, "");
+    archived_save(archived_file(&archived, 2), data, whole + 40);
+    assert_int_equal(list(true), EXIT_FAILED);
+    assert_non_null(strstr(said, "the last 40 bytes are torn"));
+    assert_non_null(strstr(said, "the same archive command again completes it"));
+    assert_int_equal(list(false), EXIT_OK);
+    assert_non_null(strstr(said, "the last 40 bytes are torn"));
+    archived_put(&archived, 2, 17, 217, 1);
+    archived_close(&archived);
+    free(data);
+    assert_int_equal(archived_count(&archived, 2), 200);
+    archived_fini(&archived);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_file_of_which_nothing_is_whole_is_no_good_archive, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(an_empty_file_has_nothing_to_lose, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(an_empty_file_is_told_and_does_not_pass_for_good, set_up, tear_down),
+        cmocka_unit_test(a_torn_tail_does_not_pass_for_good),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
