@@ -80,6 +80,11 @@ static enum status hold_file(struct finding *finding, struct holding *holding, c
     else if (segment.damaged >= 0)
         status = error_set(finding->error, ERROR_FATAL, "%s is damaged at byte %lld, and has whole frames behind that",
                            name->path, (long long)segment.damaged);
+    else if (segment.count == 0)
+        /* Its name says that it has records; those would silently not come. */
+        status = error_set(finding->error, ERROR_FATAL,
+                           "%s: not one frame of it is whole (%lld bytes): move it away, or archive its records again",
+                           name->path, (long long)segment.size);
     else
         status = hold_frames(finding, holding, name->path, &segment);
     if (archive_segment_torn(&segment) > 0)
@@ -284,7 +289,7 @@ static enum status find_part(struct finding *finding, unsigned at, unsigned *ret
     return status;
 }
 
-/* Leaves the names of wanted topics. */
+/* Is there any topic that is wanted, and is it the only one? (find_all passes over the names of those that are not.) */
 static enum status choose_topics(struct finding *finding)
 {
     const struct archive_source_config *config = finding->config;

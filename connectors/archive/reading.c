@@ -6,6 +6,7 @@
 
 #include "connectors/archive/catalog.h"
 #include "processor/disk.h"
+#include "processor/log.h"
 
 void archive_reading_init(struct archive_reading *reading, const struct archive_catalog *catalog,
                           const struct stretch_part *part, int64_t from, struct archive_inflater *inflater)
@@ -55,6 +56,9 @@ static enum status open_segment(struct archive_reading *reading, struct error *e
     if (status == STATUS_OK && reading->segment.damaged >= 0)
         status = error_set(error, ERROR_FATAL, "%s is damaged at byte %lld, and has whole frames behind that",
                            name->path, (long long)reading->segment.damaged);
+    if (status == STATUS_OK && archive_segment_torn(&reading->segment) > 0)
+        log_warn("archive", "%s: the last %lld bytes are torn: what they had is not read", name->path,
+                 (long long)archive_segment_torn(&reading->segment));
     if (status == STATUS_OK) {
         reading->path = name->path;
         reading->name++;
@@ -91,6 +95,11 @@ static enum status load_frame(struct archive_reading *reading, const struct stre
                                              error);
         if (status != STATUS_OK)
             return status;
+        /* The index and the header may be written to mislead, with checksums that are right: what is outside would be read twice, or never. */
+        if (!archive_frame_holds(frame, reading->payload))
+            return error_set(error, ERROR_FATAL,
+                             "%s: the records of the frame at byte %lld are not what its header says", reading->path,
+                             (long long)frame->position);
         reading->cursor = 0;
         reading->frame_last = frame->last;
         reading->loaded = true;

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "connectors/archive/source.h"
+#include "processor/log.h"
 #include "processor/stretch.h"
 #include "tests/support/archived.h"
 #include "tests/support/running.h"
@@ -348,6 +349,47 @@ static void a_damaged_frame_stops_the_run_and_nothing_is_passed_over(void **stat
     scene_fini(&scene);
 }
 
+static void last_file(const struct scene *scene, char path[512])
+{
+    const char *files = archived_files(&scene->archived, 1);
+    snprintf(path, 512, "%.*s", (int)strlen(files) - 1, files);
+    memmove(path, strrchr(path, '\n') + 1, strlen(strrchr(path, '\n')));
+}
+
+static void a_torn_tail_is_told_when_it_runs(void **state)
+{
+    (void)state;
+    struct scene scene;
+    struct archive_segment segment;
+    char path[512], said[8192];
+    size_t size;
+    scene_init(&scene);
+    last_file(&scene, path);
+    assert_int_equal(archive_segment_read(path, &segment, &scene.error), STATUS_OK);
+    uint8_t *data = archived_load(path, &size);
+    archived_save(path, data, (size_t)segment.whole + 9);
+    must_find(&scene);
+    assert_non_null(strstr(scene.stretch->parts[1].note, "torn tail of 9 bytes"));
+    FILE *caught = tmpfile();
+    int before = dup(STDERR_FILENO);
+    assert_true(caught != NULL && before >= 0 && dup2(fileno(caught), STDERR_FILENO) >= 0);
+    begin_run(&scene);
+    enum status status = running_run(&scene.running);
+    log_flush();
+    assert_true(dup2(before, STDERR_FILENO) >= 0);
+    close(before);
+    rewind(caught);
+    said[fread(said, 1, sizeof said - 1, caught)] = '\0';
+    fclose(caught);
+    assert_int_equal(status, STATUS_OK);
+    assert_int_equal(memory_store_count(scene.running.store), 10000);
+    assert_non_null(strstr(said, "the last 9 bytes are torn"));
+    running_fini(&scene.running);
+    free(data);
+    archive_segment_fini(&segment);
+    scene_fini(&scene);
+}
+
 static void records_come_as_fast_as_they_may(void **state)
 {
     (void)state;
@@ -388,6 +430,7 @@ int main(void)
         cmocka_unit_test(what_has_no_verdict_comes_again),
         cmocka_unit_test(no_more_than_are_wanted_come_when_the_pipeline_is_built_anew),
         cmocka_unit_test(a_damaged_frame_stops_the_run_and_nothing_is_passed_over),
+        cmocka_unit_test(a_torn_tail_is_told_when_it_runs),
         cmocka_unit_test(records_come_as_fast_as_they_may),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,10 +2,15 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <cmocka.h>
 
+#include "connectors/archive/catalog.h"
+#include "connectors/archive/reading.h"
+#include "connectors/archive/source.h"
 #include "processor/headers.h"
 #include "tests/support/archived.h"
 
@@ -210,6 +215,110 @@ static void a_frame_that_lies_about_its_size_is_not_inflated(void **state)
     assert_false(archive_get_frame(data, &found));
 }
 
+/* A file of "orders" 0 with one frame, whose header is this one, and records with these offsets; what reading it comes to. */
+static enum status read_forged(struct archive_frame frame, const int64_t *offsets, unsigned count, struct error *error)
+{
+    struct archived archived;
+    struct archive_catalog catalog;
+    struct archive_reading reading;
+    struct archive_record record;
+    const struct stretch_filter all = {.from_time = INT64_MIN, .to_time = INT64_MAX};
+    const struct stretch_part part = {.topic = "orders", .end = 1000};
+    static uint8_t file[8192];
+    uint8_t payload[4096];
+    char path[512];
+    archived_init(&archived);
+    struct batch *batch = records_batch(&archived.records);
+    for (unsigned i = 0; i < count; i++) {
+        const struct record *made = archived_record(batch, offsets[i], 0);
+        archive_put_record(payload + frame.raw, made);
+        frame.raw += (uint32_t)archive_record_size(made);
+    }
+    batch_free(batch);
+    frame.kind = ARCHIVE_RECORDS;
+    frame.stored = frame.raw;
+    frame.checksum = archive_checksum(payload, frame.raw);
+    size_t size = archive_put_header(file, "orders", 0);
+    archive_put_frame(file + size, &frame);
+    memcpy(file + size + ARCHIVE_FRAME_SIZE, payload, frame.raw);
+    snprintf(path, sizeof path, "%s/orders", archived.dir);
+    assert_int_equal(mkdir(path, 0777), 0);
+    strcat(path, "/00000-00000000000000000000.weir");
+    archived_save(path, file, size + ARCHIVE_FRAME_SIZE + frame.raw);
+    assert_int_equal(archive_catalog_read(archived.dir, NULL, -1, &catalog, error), STATUS_OK);
+    struct archive_inflater *inflater = archive_inflater_new();
+    archive_reading_init(&reading, &catalog, &part, 0, inflater);
+    enum status status;
+    while ((status = archive_reading_peek(&reading, &all, &record, error)) == STATUS_OK)
+        archive_reading_take(&reading, &record);
+    archive_reading_fini(&reading);
+    archive_inflater_free(inflater);
+    archive_catalog_fini(&catalog);
+    archived_fini(&archived);
+    return status;
+}
+
+static void a_frame_with_other_records_than_its_header_says_is_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        struct archive_frame frame;
+        int64_t offsets[3];
+        bool good;
+    } CASES[] = {
+        {{.first = 5, .last = 9, .count = 3}, {5, 7, 9}, true},
+        {{.first = 6, .last = 9, .count = 3}, {5, 7, 9}, false},
+        {{.first = 4, .last = 9, .count = 3}, {5, 7, 9}, false},
+        {{.first = 5, .last = 8, .count = 3}, {5, 7, 9}, false},
+        {{.first = 5, .last = 10, .count = 3}, {5, 7, 9}, false},
+        {{.first = 5, .last = 9, .count = 2}, {5, 7, 9}, false},
+        {{.first = 5, .last = 9, .count = 4}, {5, 7, 9}, false},
+        {{.first = 5, .last = 9, .count = 3}, {5, 5, 9}, false},
+        {{.first = 5, .last = 9, .count = 3}, {5, 10, 9}, false},
+        {{.first = 5, .last = 9, .count = 3}, {5, 4, 9}, false},
+    };
+    for (unsigned i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
+        struct error error = {0};
+        enum status status = read_forged(CASES[i].frame, CASES[i].offsets, 3, &error);
+        assert_int_equal(status, CASES[i].good ? STATUS_EMPTY : STATUS_FAILED);
+        if (!CASES[i].good && strstr(error.text, "not what its header says") == NULL)
+            fail_msg("case %u: %s", i, error.text);
+    }
+}
+
+static void a_file_of_which_no_frame_is_whole_is_not_left_out_of_a_replay_in_silence(void **state)
+{
+    (void)state;
+    struct archived archived;
+    struct archive_segment segment;
+    struct stretch *stretch = NULL;
+    const struct stretch_request request = {.to.kind = STRETCH_NOW};
+    char path[512];
+    size_t size;
+    archived_init(&archived);
+    archived_put(&archived, 0, 0, 100, 1);
+    archived_close(&archived);
+    snprintf(path, sizeof path, "%s", archived_file(&archived, 0));
+    archived_put(&archived, 0, 100, 200, 1); /* another file, which is good */
+    archived_close(&archived);
+    segment = segment_of(path);
+    uint8_t *data = archived_load(path, &size);
+    const struct archive_source_config source = {.dir = archived.dir};
+    const size_t first = (size_t)segment.frames[0].position, ends[] = {0, 1, first, first + 100};
+    for (unsigned i = 0; i < sizeof ends / sizeof ends[0]; i++) {
+        archived_save(path, data, ends[i]);
+        assert_int_equal(
+            archive_source.stretch->find(&source, &archived.env, &request, &stretch, archived.context, &archived.error),
+            STATUS_FAILED);
+        assert_int_equal(archived.error.class, ERROR_FATAL);
+        assert_non_null(strstr(archived.error.text, path));
+        assert_non_null(strstr(archived.error.text, "not one frame of it is whole"));
+    }
+    free(data);
+    archive_segment_fini(&segment);
+    archived_fini(&archived);
+}
+
 static void a_topic_that_would_leave_the_folder_has_no_archive(void **state)
 {
     (void)state;
@@ -239,6 +348,8 @@ int main(void)
         cmocka_unit_test(a_flipped_bit_anywhere_is_noticed_and_costs_no_other_frame),
         cmocka_unit_test(damage_in_the_middle_is_no_torn_tail),
         cmocka_unit_test(a_frame_that_lies_about_its_size_is_not_inflated),
+        cmocka_unit_test(a_frame_with_other_records_than_its_header_says_is_refused),
+        cmocka_unit_test(a_file_of_which_no_frame_is_whole_is_not_left_out_of_a_replay_in_silence),
         cmocka_unit_test(a_topic_that_would_leave_the_folder_has_no_archive),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
