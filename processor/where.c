@@ -113,6 +113,9 @@ static enum status read_path(struct reader *reader, const char *begin, const cha
     term->field = FIELD_PATH;
     if ((reader->flags & WHERE_ALLOW_PATHS) == 0)
         return expected(reader, begin, "expected header.NAME or key: the records have no document here to look into");
+    /* Else `.total>=5` would ask for a member by the name "total>". */
+    if (end > begin && (end[-1] == '<' || end[-1] == '>'))
+        return expected(reader, end - 1, "expected = or !=: which is greater is not compared");
     enum status status = copy(reader, begin, end, &text);
     if (status == STATUS_OK)
         status = path_compile((const char *)text.data, &reader->where->arena, &term->condition.path, &at, &why);

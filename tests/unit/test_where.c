@@ -180,6 +180,7 @@ static void mistakes_are_told_with_their_place(void **state)
         {"key=\"a\" b", 8, "the end, or &&"},
         {"header.\"x=1", 0, "header.NAME, key or .path"},
         {".a[x]=1", 3, "expected an index"},
+        {".a>=5", 2, "which is greater"},
         {".a=\xff", 3, "UTF-8"},
         {"key=1 && key=2 && key=3 && key=4 && key=5 && key=6 && key=7 && key=8 && key=9", 72, "at most 8"},
     };
