@@ -15,6 +15,7 @@
 #include "processor/offsets.h"
 
 #define ANSWER_PATIENCE CLOCK_SECOND
+enum { LEADERS_MS = 1000 };
 
 /* -- which records -- */
 
@@ -226,6 +227,14 @@ static bool add_partition(struct kafka_source *source, const struct stretch_part
     return true;
 }
 
+/* Nobody told librdkafka of the topics yet, as a group would have: it would ask for their leaders only when its timer of a second is over. */
+static void ask_for_leaders(struct kafka_source *source)
+{
+    const struct rd_kafka_metadata *metadata = NULL;
+    if (rd_kafka_metadata(source->client.rk, 0, NULL, &metadata, LEADERS_MS) == RD_KAFKA_RESP_ERR_NO_ERROR)
+        rd_kafka_metadata_destroy(metadata);
+}
+
 static void assign(struct kafka_source *source, const rd_kafka_topic_partition_list_t *list,
                    const struct offset_start *starts)
 {
@@ -240,6 +249,8 @@ static void assign(struct kafka_source *source, const rd_kafka_topic_partition_l
     rd_kafka_resp_err_t err = left->cnt > 0 ? rd_kafka_assign(source->client.rk, left) : RD_KAFKA_RESP_ERR_NO_ERROR;
     if (err != RD_KAFKA_RESP_ERR_NO_ERROR)
         kafka_source_fail(source, ERROR_TRANSIENT, "could not assign the partitions: %s", rd_kafka_err2str(err));
+    else if (left->cnt > 0)
+        ask_for_leaders(source);
     log_info(source->client.part, "reading a stretch of %d partitions, of which %d are not finished%s%s", list->cnt,
              left->cnt, source->silent ? "" : "; its progress is kept in ",
              source->silent ? "" : source->stretch->kept);
