@@ -159,6 +159,8 @@ void receipt_json(const struct receipt *receipt, FILE *out)
                 receipt->dry_run ? "true" : "false");
     if (receipt->filtered)
         fprintf(out, ", \"passed_over\": %" PRIu64, receipt->passed_over);
+    if (receipt->filtered && receipt->passed_over_by != NULL)
+        fprintf(out, ", \"passed_over_by\": %s", receipt->passed_over_by);
     fputs("}\n", out);
 }
 

@@ -23,8 +23,9 @@ struct receipt {
     bool dry_run;    /* nothing was stored, nor were there dead letters: it says what would be */
     bool filtered;   /* tell how many records were read and are none of the consumed: */
     uint64_t passed_over;
-    int64_t wall, cpu; /* ns: of the run; of the whole process since its start */
-    int64_t peak_rss;  /* bytes, of the whole process */
+    const char *passed_over_by; /* a JSON object: how many for which reason; NULL: it is not known */
+    int64_t wall, cpu;          /* ns: of the run; of the whole process since its start */
+    int64_t peak_rss;           /* bytes, of the whole process */
     const struct offsets *offsets;
     const char *cpu_note, *memory_note; /* what is to be known about these two; NULL: nothing */
 };

@@ -129,6 +129,10 @@ static void what_was_passed_over_is_told_where_something_chooses(void **state)
     text = print_with(&fixture->receipt, receipt_json);
     assert_non_null(strstr(text, "\"offsets\": {}, \"passed_over\": 1234}\n"));
     free(text);
+    fixture->receipt.passed_over_by = "{\"other\": 1234}";
+    text = print_with(&fixture->receipt, receipt_json);
+    assert_non_null(strstr(text, "\"passed_over\": 1234, \"passed_over_by\": {\"other\": 1234}}\n"));
+    free(text);
     text = print_with(&fixture->receipt, receipt_print);
     assert_non_null(strstr(text, "  passed over              1,234\n"));
     free(text);
