@@ -4,6 +4,7 @@
 
 #include "cli/back.h"
 #include "cli/dlq.h"
+#include "cli/letter_newest.h"
 #include "cli/letter_tally.h"
 #include "cli/load.h"
 #include "cli/progress_name.h"
@@ -11,7 +12,10 @@
 #include "cli/text.h"
 #include "cli/verbs.h"
 #include "config/config.h"
+#include "connectors/kafka/source.h"
+#include "processor/check.h"
 #include "processor/clock.h"
+#include "processor/letter_headers.h"
 #include "processor/log.h"
 #include "stages/restore.h"
 
@@ -23,7 +27,65 @@ struct redrive {
     const struct config *config;
     struct letter_reader reader;
     struct letter_filter filter;
+    struct letter_newest *newest;
+    char *passed_over_by;
+    bool too_many; /* letters, to tell which are the newest */
+    bool done;     /* nothing is left of what had letters */
 };
+
+static bool consumes(const void *arg, const char *topic)
+{
+    const struct config *config = arg;
+    return strcmp(config->source_type->name, "kafka") != 0 || kafka_source_consumes(config->source_config, topic);
+}
+
+/* -- the newest letter of each record -- */
+
+static bool add_newest(const struct batch *batch, const struct record *record, void *arg)
+{
+    struct redrive *redrive = arg;
+    struct letter_headers letter;
+    if (letter_headers_read(record->headers, &letter) && letter_filter_consumes(&redrive->filter, letter.topic))
+        redrive->too_many = !letter_newest_add(redrive->newest, &letter, batch->partition, record->offset);
+    return !redrive->too_many;
+}
+
+/*
+ * All of the stretch is read, and not only what is left of it: a run that goes on has to decide as the one did that was interrupted. Key and timestamp are those of the
+ * record in all of its letters, so that these may narrow it; anything else may be another in the newer one.
+ */
+static enum exit_code find_newest(void *arg, const struct stretch *stretch)
+{
+    struct redrive *redrive = arg;
+    struct stretch look = *stretch;
+    for (unsigned i = 0; i < stretch->count && stretch_finished(stretch); i++)
+        redrive->done = redrive->done || stretch->parts[i].end > 0;
+    if (stretch_finished(stretch))
+        return EXIT_OK;
+    look.parts = calloc(stretch->count, sizeof *look.parts);
+    CHECK(look.parts != NULL);
+    for (unsigned i = 0; i < stretch->count; i++) {
+        look.parts[i] = stretch->parts[i];
+        look.parts[i].next = look.parts[i].first;
+    }
+    look.progress = NULL;
+    look.rate = look.speed = 0;
+    look.max_records = 0;
+    look.filter.where = NULL;
+    look.filter.also = NULL;
+    log_info("service", "%s is read for which letter of each record is the newest", redrive->reader.topic);
+    redrive->newest = letter_newest_new(LETTER_NEWEST_MOST);
+    enum exit_code code = letter_reader_read(&redrive->reader, &look, add_newest, redrive);
+    free(look.parts);
+    redrive->filter.newest = redrive->newest;
+    if (code != EXIT_OK || !redrive->too_many)
+        return code;
+    fprintf(stderr,
+            "weir dlq redrive: there are letters of more than %d records, too many to tell which letter of each is the "
+            "newest; take fewer at a time: --from and --to, or --partitions\n",
+            LETTER_NEWEST_MOST);
+    return EXIT_FAILED;
+}
 
 /* -- the plan: which letters -- */
 
@@ -77,6 +139,19 @@ static uint64_t count_passed_over(void *arg)
     return letter_counts_passed_over(&redrive->filter.counts);
 }
 
+static const char *count_passed_over_by(void *arg)
+{
+    struct redrive *redrive = arg;
+    size_t size;
+    free(redrive->passed_over_by);
+    redrive->passed_over_by = NULL;
+    FILE *out = open_memstream(&redrive->passed_over_by, &size);
+    CHECK(out != NULL);
+    letter_counts_json_passed_over(&redrive->filter.counts, out);
+    CHECK(fclose(out) == 0);
+    return redrive->passed_over_by;
+}
+
 /* -- the run -- */
 
 /* What makes other letters be taken, or go elsewhere. */
@@ -108,13 +183,22 @@ static enum exit_code run(struct redrive *redrive, const struct pipeline_store *
         .also_arg = &redrive->filter,
         .onward = true,
         .config_name = name,
+        .check = find_newest,
+        .check_arg = redrive,
         .look = look_at_letters,
         .passed_over = count_passed_over,
+        .passed_over_by = count_passed_over_by,
         .arg = redrive,
     };
     enum exit_code code = stretch_run(&command, redrive->config, &job);
-    if (!command_has(&command, OPTION_JSON) && !command_has(&command, OPTION_QUIET))
-        letter_counts_tell(&redrive->filter, "", stderr);
+    if (command_has(&command, OPTION_JSON) || command_has(&command, OPTION_QUIET))
+        return code;
+    letter_counts_tell(&redrive->filter, "", stderr);
+    if (code == EXIT_OK && redrive->done)
+        fprintf(stdout,
+                "letters that an earlier run passed over, as they were refused %" PRIu32
+                " times or more, are not taken up again by themselves; take them with --max-attempts N\n",
+                redrive->filter.attempts_most);
     return code;
 }
 
@@ -141,6 +225,9 @@ static enum exit_code redrive_config(const struct command *command, const struct
     const char *most = command->values[OPTION_MAX_ATTEMPTS];
     struct redrive redrive = {.command = command, .config = config, .filter = dlq_filter(command)};
     redrive.filter.redriven = true;
+    redrive.filter.consumes = consumes;
+    redrive.filter.consumes_arg = config;
+    redrive.filter.file = command->arguments[0];
     /* The plan is the answer, and how the letters were read for it is of no interest. */
     if (!command_has(command, OPTION_EXECUTE) && !command_has(command, OPTION_VERBOSE))
         log_set(LOG_WARN, command_has(command, OPTION_JSON));
@@ -149,6 +236,8 @@ static enum exit_code redrive_config(const struct command *command, const struct
     if (code == EXIT_OK)
         code = command_has(command, OPTION_TO_SOURCE) ? run_to_source(&redrive) : run(&redrive, NULL);
     log_flush();
+    letter_newest_free(redrive.newest);
+    free(redrive.passed_over_by);
     letter_reader_fini(&redrive.reader);
     return code;
 }

@@ -258,6 +258,8 @@ static enum exit_code close_run(const struct run *run, struct receipt *receipt)
     receipt->filtered = run->job->passed_over != NULL;
     if (receipt->filtered)
         receipt->passed_over = run->job->passed_over(run->job->arg);
+    if (run->job->passed_over_by != NULL)
+        receipt->passed_over_by = run->job->passed_over_by(run->job->arg);
     if (receipt->status == STATUS_FAILED)
         log_error("service", "%s", receipt->error.text);
     if (code == EXIT_OK && receipt->stopped)

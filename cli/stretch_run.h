@@ -24,7 +24,7 @@ struct stretch_job {
     const struct pipeline_store *stores; /* NULL: the config's, or the one that --store names */
     unsigned store_count;
     bool passes_over; /* `stores` leave records that are there already as they are */
-    bool (*also)(const struct record *record, void *arg); /* see struct stretch_filter */
+    bool (*also)(const struct record *record, int32_t partition, void *arg); /* see struct stretch_filter */
     void *also_arg;
     /* Asked when the stretch is found, before the plan is shown; not EXIT_OK: it has said why on stderr. NULL: nothing is to be asked. */
     enum exit_code (*check)(void *arg, const struct stretch *stretch);
@@ -35,8 +35,9 @@ struct stretch_job {
     enum exit_code (*look)(const struct stretch *stretch, void *arg);
     /* For the receipt: how many records `also` has not let through; NULL: it tells of none. */
     uint64_t (*passed_over)(void *arg);
-    void *arg;               /* of these two */
-    const char *config_name; /* of the progress, when --name is not given; NULL: none is kept then */
+    const char *(*passed_over_by)(void *arg); /* a JSON object: for which reasons; NULL: it is not told */
+    void *arg;                                /* of these three */
+    const char *config_name;                  /* of the progress, when --name is not given; NULL: none is kept then */
 };
 
 /*

@@ -103,9 +103,9 @@ static bool is_wanted(const struct where *where, const struct record *record)
     return wanted;
 }
 
-bool stretch_takes(const struct stretch *stretch, const struct record *record)
+bool stretch_takes(const struct stretch *stretch, const struct record *record, int32_t partition)
 {
     const struct stretch_filter *filter = &stretch->filter;
     return stretch_may_take(stretch, record) && (filter->where == NULL || is_wanted(filter->where, record)) &&
-           (filter->also == NULL || filter->also(record, filter->also_arg));
+           (filter->also == NULL || filter->also(record, partition, filter->also_arg));
 }

@@ -80,9 +80,10 @@ struct stretch_filter {
      * that goes on, those of the first one ("-2h" was another time then), which it remembers with the progress. */
     int64_t from_time, to_time;
     /* Filled in by the caller. */
-    struct bytes key;                                     /* data NULL: any */
-    const struct where *where;                            /* NULL: any */
-    bool (*also)(const struct record *record, void *arg); /* one condition more, asked last, by who reads; NULL: none */
+    struct bytes key;          /* data NULL: any */
+    const struct where *where; /* NULL: any */
+    bool (*also)(const struct record *record, int32_t partition,
+                 void *arg); /* one condition more, asked last, by who reads; NULL: none */
     void *also_arg;
 };
 
@@ -109,7 +110,7 @@ int64_t stretch_left(const struct stretch *stretch);        /* offsets from next
 bool stretch_finished(const struct stretch *stretch);       /* nothing is left */
 
 /* Does the filter let it through? Key, timestamp and headers are looked at. */
-bool stretch_takes(const struct stretch *stretch, const struct record *record);
+bool stretch_takes(const struct stretch *stretch, const struct record *record, int32_t partition);
 /* The same as far as key and timestamp tell. */
 bool stretch_may_take(const struct stretch *stretch, const struct record *record);
 

@@ -116,7 +116,7 @@ static enum status fill(struct archive_feed *feed, struct archive_part *part)
             return status == STATUS_EMPTY ? STATUS_OK : status;
         if (!make_view(feed, &found, &view))
             return archive_feed_no_memory(feed);
-        if (stretch_takes(stretch, &view)) {
+        if (stretch_takes(stretch, &view, stretch->parts[part - feed->parts].partition)) {
             if (!is_due(feed, found.timestamp))
                 return STATUS_OK;
             status = add(feed, part, &found);

@@ -51,7 +51,7 @@ bool kafka_stretch_wants(struct kafka_source *source, const rd_kafka_message_t *
     if (!kafka_headers_pack(message, &arena, &record.headers))
         kafka_source_fail(source, ERROR_TRANSIENT, "out of memory");
     else
-        wants = stretch_takes(source->stretch, &record);
+        wants = stretch_takes(source->stretch, &record, message->partition);
     arena_fini(&arena);
     return wants;
 }

@@ -32,7 +32,8 @@ static void assert_holds(const struct process *process, const char *text)
     free(words);
 }
 
-static void configure(const struct process *process, const char *name, const char *more)
+/* letters: of which topic the dead letters are in NAME.dlq */
+static void configure(const struct process *process, const char *name, const char *letters, const char *more)
 {
     char rest[2048];
     snprintf(
@@ -49,7 +50,7 @@ static void configure(const struct process *process, const char *name, const cha
         "                         failed: \"{{header.weir.error.class}}\", at: \"{{timestamp}}\"}}\n"
         "errors:\n"
         "  dead_letter: {topic: %s.dlq}\n",
-        more, name);
+        more, letters);
     scene_config(process, name, rest);
 }
 
@@ -80,7 +81,7 @@ static void begin(struct process *process, const char *name, const char *more)
     kafka_make_topic(scene_producer, name, 3);
     kafka_make_topic(scene_producer, letters, 2);
     send_orders(name);
-    configure(process, name, more);
+    configure(process, name, name, more);
     assert_int_equal(process_run(process, RUN), 0);
     assert_int_equal(process_number(process, "receipt.json", "dead_lettered"), BAD);
     assert_int_equal(scene_query(process, "select count(*) from orders", NULL, 0), ORDERS - BAD);
@@ -213,18 +214,27 @@ static void letters_that_fail_again_count_on_up_to_a_limit(void **state)
         assert_int_equal(process_number(&process, "stdout", "letters"), round * BAD);
         assert_int_equal(process_number(&process, "stdout", "attempts_most"), round);
     }
-    /* By this name nothing was done yet: of three rounds only the first has fewer than two attempts. */
+    /* By this name nothing was done yet: the newest letters, of the third round, are what the records are now. */
     assert_int_equal(
         process_run(&process, (const char *const[]){"dlq", "redrive", "weir.yaml", "--max-attempts", "2", NULL}), 0);
-    assert_holds(&process, "dlq-loop.dlq: 50 dead letters to redrive\n");
+    assert_holds(&process, "dlq-loop.dlq: 0 dead letters to redrive\n");
+    assert_holds(&process, "passed over: 150 (100 superseded by a newer letter, 50 refused 2 times or more: see "
+                           "--max-attempts); they stay in the topic\n");
+    for (int again = 0; again < 2; again++)
+        assert_int_equal(process_run(&process, (const char *const[]){"dlq", "redrive", "weir.yaml", "--max-attempts",
+                                                                     "2", "--execute", NULL}),
+                         0);
     assert_holds(&process,
-                 "passed over: 100 (100 refused 2 times or more: see --max-attempts); they stay in the topic\n");
+                 "there is nothing in it to redrive\nletters that an earlier run passed over, as they were refused 2 "
+                 "times or more, are not taken up again by themselves; take them with --max-attempts N\n");
     fix_table(&process);
-    assert_int_equal(process_run(&process, (const char *const[]){"dlq", "redrive", "weir.yaml", "--max-attempts", "2",
+    assert_int_equal(process_run(&process, (const char *const[]){"dlq", "redrive", "weir.yaml", "--max-attempts", "10",
                                                                  "--execute", "--receipt", "receipt.json", NULL}),
                      0);
+    /* Each once, of its three letters. */
     assert_int_equal(process_number(&process, "receipt.json", "stored"), BAD);
     assert_int_equal(process_number(&process, "receipt.json", "passed_over"), 2 * BAD);
+    assert_int_equal(process_number(&process, "receipt.json", "superseded"), 2 * BAD);
     assert_all_is_stored_as_it_came(&process, "dlq-loop");
     /* The first letters' places came along: it is the record that is told of, not the letter before. */
     assert_int_equal(process_run(&process, (const char *const[]){"dlq", "show", "weir.yaml", "--last", "--where",
@@ -256,6 +266,24 @@ static void only_what_the_filter_says_is_taken_and_the_rest_counted(void **state
     assert_int_equal(process_number(&process, "receipt.json", "passed_over"), 1);
     assert_true(process_said(&process, "passed over: 1 (1 of another stage or class)"));
     assert_all_is_stored_as_it_came(&process, "dlq-some");
+    process_fini(&process);
+}
+
+/* One dead-letter topic of several services. */
+static void letters_of_another_services_topics_are_left_to_it(void **state)
+{
+    (void)state;
+    struct process process;
+    begin(&process, "dlq-shared", "");
+    configure(&process, "dlq-elsewhere", "dlq-shared", "");
+    for (int back = 0; back < 2; back++) {
+        assert_int_equal(process_run(&process, (const char *const[]){"dlq", "redrive", "weir.yaml",
+                                                                     back ? "--to-source" : NULL, NULL}),
+                         0);
+        assert_holds(&process, "dlq-shared.dlq: 0 dead letters to redrive\n");
+        assert_holds(&process,
+                     "passed over: 50 (50 from topics that weir.yaml does not consume); they stay in the topic\n");
+    }
     process_fini(&process);
 }
 
@@ -346,7 +374,7 @@ static void what_has_no_dead_letters_says_so(void **state)
     scene_config(&process, "dlq-none", SCENE_TO_SQLITE);
     assert_int_equal(process_run(&process, LIST), 78);
     assert_true(process_said(&process, "weir dlq list: weir.yaml has no errors.dead_letter.topic"));
-    configure(&process, "dlq-none", "");
+    configure(&process, "dlq-none", "dlq-none", "");
     assert_int_equal(process_run(&process, LIST), 78);
     assert_true(process_said(&process, "dlq-none.dlq"));
     kafka_make_topic(scene_producer, "dlq-none.dlq", 1);
@@ -363,6 +391,7 @@ int main(void)
         cmocka_unit_test(after_the_fix_all_are_stored_and_none_twice),
         cmocka_unit_test(letters_that_fail_again_count_on_up_to_a_limit),
         cmocka_unit_test(only_what_the_filter_says_is_taken_and_the_rest_counted),
+        cmocka_unit_test(letters_of_another_services_topics_are_left_to_it),
         cmocka_unit_test(they_go_back_to_their_topic_for_the_service_to_take),
         cmocka_unit_test(a_redrive_that_is_killed_goes_on_where_it_was),
         cmocka_unit_test(what_has_no_dead_letters_says_so),

@@ -237,7 +237,7 @@ static void only_what_is_asked_for_and_can_be_is_redriven(void **state)
     (void)add(fixture, &(struct letter){"decode", "json", "m", .timestamp = "1", .truncated = "9"});
     for (uint32_t i = 0; i < fixture->batch->count; i++) {
         bool taken = i < 3 || i == 4;
-        assert_int_equal(letter_filter_takes(&fixture->batch->records[i], &filter), taken);
+        assert_int_equal(letter_filter_takes(&fixture->batch->records[i], 0, &filter), taken);
     }
     assert_int_equal(filter.counts.taken, 4);
     assert_int_equal(filter.counts.attempts, 1);
@@ -257,10 +257,10 @@ static void to_look_at_them_all_are_taken(void **state)
     struct letter_filter filter = {0};
     add_some(fixture);
     for (uint32_t i = 0; i < fixture->batch->count; i++)
-        assert_true(letter_filter_takes(&fixture->batch->records[i], &filter));
+        assert_true(letter_filter_takes(&fixture->batch->records[i], 0, &filter));
     filter.stage = "sqlite";
     for (uint32_t i = 0; i < fixture->batch->count; i++)
-        assert_int_equal(letter_filter_takes(&fixture->batch->records[i], &filter), i == 5);
+        assert_int_equal(letter_filter_takes(&fixture->batch->records[i], 0, &filter), i == 5);
     filter = (struct letter_filter){0};
     letter_counts_tell(&filter, "", open_text(fixture));
     assert_string_equal(text(fixture), "");

@@ -64,8 +64,8 @@ static void without_a_filter_every_record_is_taken(void **state)
     (void)state;
     struct stretch *stretch = stretch_new(1);
     const struct record dated = {.timestamp = 1700000000000, .key = bytes_of_string("k")}, undated = {.timestamp = -1};
-    assert_true(stretch_takes(stretch, &dated));
-    assert_true(stretch_takes(stretch, &undated));
+    assert_true(stretch_takes(stretch, &dated, 0));
+    assert_true(stretch_takes(stretch, &undated, 0));
     stretch_free(stretch);
 }
 
@@ -81,12 +81,12 @@ static void a_window_has_its_first_moment_and_not_its_last(void **state)
     } cases[] = {{-1, false}, {0, false}, {999, false}, {1000, true}, {1999, true}, {2000, false}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         const struct record record = {.timestamp = cases[i].timestamp};
-        assert_int_equal(stretch_takes(stretch, &record), cases[i].taken);
+        assert_int_equal(stretch_takes(stretch, &record, 0), cases[i].taken);
     }
     stretch->filter.from_time = INT64_MIN;
     const struct record undated = {.timestamp = -1}, early = {.timestamp = 0};
-    assert_false(stretch_takes(stretch, &undated));
-    assert_true(stretch_takes(stretch, &early));
+    assert_false(stretch_takes(stretch, &undated, 0));
+    assert_true(stretch_takes(stretch, &early, 0));
     stretch_free(stretch);
 }
 
@@ -97,20 +97,20 @@ static void a_key_is_compared_byte_for_byte_and_an_empty_one_is_not_null(void **
     const struct record same = {.key = bytes_of_string("42")}, longer = {.key = bytes_of_string("421")},
                         empty = {.key = bytes_of_string("")}, none = {.timestamp = -1};
     stretch->filter.key = bytes_of_string("42");
-    assert_true(stretch_takes(stretch, &same));
-    assert_false(stretch_takes(stretch, &longer));
-    assert_false(stretch_takes(stretch, &empty));
-    assert_false(stretch_takes(stretch, &none));
+    assert_true(stretch_takes(stretch, &same, 0));
+    assert_false(stretch_takes(stretch, &longer, 0));
+    assert_false(stretch_takes(stretch, &empty, 0));
+    assert_false(stretch_takes(stretch, &none, 0));
     stretch->filter.key = bytes_of_string("");
-    assert_true(stretch_takes(stretch, &empty));
-    assert_false(stretch_takes(stretch, &none));
+    assert_true(stretch_takes(stretch, &empty, 0));
+    assert_false(stretch_takes(stretch, &none, 0));
     stretch_free(stretch);
 }
 
-static bool count_and_take_even(const struct record *record, void *arg)
+static bool count_and_take_even_of_7(const struct record *record, int32_t partition, void *arg)
 {
     ++*(unsigned *)arg;
-    return record->offset % 2 == 0;
+    return record->offset % 2 == 0 && partition == 7;
 }
 
 static void one_more_condition_is_asked_last(void **state)
@@ -121,12 +121,13 @@ static void one_more_condition_is_asked_last(void **state)
                         outside = {.offset = 4, .timestamp = 3000};
     unsigned asked = 0;
     stretch->filter.to_time = 2000;
-    stretch->filter.also = count_and_take_even;
+    stretch->filter.also = count_and_take_even_of_7;
     stretch->filter.also_arg = &asked;
-    assert_true(stretch_takes(stretch, &even));
-    assert_false(stretch_takes(stretch, &odd));
-    assert_false(stretch_takes(stretch, &outside));
-    assert_int_equal(asked, 2);
+    assert_true(stretch_takes(stretch, &even, 7));
+    assert_false(stretch_takes(stretch, &odd, 7));
+    assert_false(stretch_takes(stretch, &outside, 7));
+    assert_false(stretch_takes(stretch, &even, 6));
+    assert_int_equal(asked, 3);
     stretch_free(stretch);
 }
 
@@ -144,10 +145,10 @@ static void what_is_asked_of_headers_is_looked_at_after_key_and_time(void **stat
     assert_int_equal(where_parse("header.tenant=acme", 0, &where, &at, &why), STATUS_OK);
     stretch->filter.where = where;
     stretch->filter.to_time = 10;
-    assert_true(stretch_takes(stretch, &ours));
-    assert_false(stretch_takes(stretch, &other));
+    assert_true(stretch_takes(stretch, &ours, 0));
+    assert_false(stretch_takes(stretch, &other, 0));
     assert_true(stretch_may_take(stretch, &other));
-    assert_false(stretch_takes(stretch, &late));
+    assert_false(stretch_takes(stretch, &late, 0));
     assert_false(stretch_may_take(stretch, &late));
     where_free(where);
     stretch_free(stretch);
