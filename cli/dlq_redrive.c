@@ -62,7 +62,7 @@ static enum exit_code find_newest(void *arg, const struct stretch *stretch)
         redrive->done = redrive->done || stretch->parts[i].end > 0;
     if (stretch_finished(stretch))
         return EXIT_OK;
-    look.parts = calloc(stretch->count, sizeof *look.parts);
+    look.parts = calloc(stretch->count + 1, sizeof *look.parts);
     CHECK(look.parts != NULL);
     for (unsigned i = 0; i < stretch->count; i++) {
         look.parts[i] = stretch->parts[i];
