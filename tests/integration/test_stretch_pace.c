@@ -322,25 +322,6 @@ static void offsets_in_the_store_count_more_than_those_in_the_group(void **state
     assert_int_equal(sought_committed("pace-once.once", "pace-once", 0, NULL, 0), 300);
 }
 
-static void offsets_in_the_store_without_any_progress_are_of_another_stretch(void **state)
-{
-    (void)state;
-    struct replay replay;
-    struct stretch_request request = ALL;
-    request.progress = "gone";
-    make("pace-gone", 1, 300);
-    begin(&replay, "pace-gone", &request);
-    replay.running.config.exactly_once = true;
-    replay.running.stores[0].type = &memory_keeping_store_type;
-    memory_store_set_offset(replay.running.store, 0, 100);
-    kafka_running_start(&replay.running);
-    assert_int_equal(kafka_running_wait(&replay.running), STATUS_FAILED);
-    assert_int_equal(replay.running.error.class, ERROR_FATAL);
-    assert_non_null(strstr(replay.running.error.text, "whose progress is gone"));
-    assert_int_equal(memory_store_offset(replay.running.store, 0), 100);
-    end(&replay);
-}
-
 static void begin_copy(struct replay *replay, const char *topic, const struct stretch_request *request)
 {
     char store[128];
@@ -458,7 +439,6 @@ int main(void)
         cmocka_unit_test(of_two_that_run_under_one_name_the_first_ends),
         cmocka_unit_test(what_was_in_the_hand_counts_again),
         cmocka_unit_test(offsets_in_the_store_count_more_than_those_in_the_group),
-        cmocka_unit_test(offsets_in_the_store_without_any_progress_are_of_another_stretch),
         cmocka_unit_test(a_transaction_of_the_store_moves_the_progress_and_keeps_its_bounds),
         cmocka_unit_test(the_end_is_done_when_the_store_commits_and_the_last_records_are_not_let_through),
         cmocka_unit_test(a_part_of_which_nothing_is_let_through_is_done_when_the_store_commits),
