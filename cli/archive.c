@@ -53,15 +53,26 @@ static bool read_options(const struct command *command, struct options *ret)
     return true;
 }
 
+static uint64_t count_passed_over(void *arg)
+{
+    return atomic_load((_Atomic uint64_t *)arg);
+}
+
 static enum exit_code archive_frames(const struct command *command, const struct config *config,
                                      const struct options *options)
 {
+    _Atomic uint64_t passed_over = 0;
     const struct archive_store_config store = {
-        .dir = options->dir, .segment = options->segment, .level = options->level};
+        .dir = options->dir, .segment = options->segment, .level = options->level, .passed_over = &passed_over};
     const struct pipeline_store stores[] = {
         {.name = "archive", .type = &archive_store, .config = &store, .workers = 1}};
-    const struct stretch_job job = {
-        .what = "archive", .no_stages = true, .stores = stores, .store_count = 1, .passes_over = true};
+    const struct stretch_job job = {.what = "archive",
+                                    .no_stages = true,
+                                    .stores = stores,
+                                    .store_count = 1,
+                                    .passes_over = true,
+                                    .passed_over = count_passed_over,
+                                    .arg = &passed_over};
     return stretch_run(command, config, &job);
 }
 

@@ -17,6 +17,13 @@ enum { PARTITIONS_SHOWN = 24, WIDTH = 100, HEAD = 17 };
 /* What a record takes is said from so many on: of a few it is the start of the process that one sees. */
 enum { RECORDS_TOLD = 10000 };
 
+/* A record that was there already is as good as stored, and has that verdict; but nothing was written. */
+static uint64_t stored(const struct receipt *receipt)
+{
+    uint64_t kept = receipt->kept ? receipt->passed_over : 0;
+    return receipt->counts.stored > kept ? receipt->counts.stored - kept : 0;
+}
+
 /* -- for people -- */
 
 static const char *outcome(const struct receipt *receipt)
@@ -105,7 +112,9 @@ void receipt_print(const struct receipt *receipt, FILE *out)
     snprintf(behind, sizeof behind, "  in %s, %s/s", text_time(time, receipt->wall),
              text_count(rate, seconds > 0 ? (int64_t)((double)counts->issued / seconds) : 0));
     print_count(out, "consumed", counts->issued, behind);
-    print_count(out, receipt->dry_run ? "would store" : "stored", counts->stored, "");
+    print_count(out, receipt->dry_run ? "would store" : "stored", stored(receipt), "");
+    if (receipt->kept)
+        print_count(out, "passed over", receipt->passed_over, "  that are there already");
     print_count(out, receipt->dry_run ? "would reject" : "dead-lettered", counts->dead_lettered, "");
     print_count(out, "dropped", counts->dropped, "");
     print_count(out, "abandoned", counts->abandoned, "");
@@ -148,7 +157,7 @@ void receipt_json(const struct receipt *receipt, FILE *out)
             "{\"consumed\": %" PRIu64 ", \"stored\": %" PRIu64 ", \"dead_lettered\": %" PRIu64 ", \"dropped\": %" PRIu64
             ", \"abandoned\": %" PRIu64 ", \"seconds\": %.3f, \"cpu_seconds\": %.3f, \"peak_rss_bytes\": %" PRId64
             ", \"restarts\": %u, \"lost_offsets\": %" PRId64 ", \"offsets\": {",
-            counts->issued, counts->stored, counts->dead_lettered, counts->dropped, counts->abandoned,
+            counts->issued, stored(receipt), counts->dead_lettered, counts->dropped, counts->abandoned,
             (double)receipt->wall / (double)CLOCK_SECOND, (double)receipt->cpu / (double)CLOCK_SECOND,
             receipt->peak_rss, receipt->restarts, receipt->lost);
     offsets_each((struct offsets *)receipt->offsets, json_offset, &offsets);
@@ -157,7 +166,7 @@ void receipt_json(const struct receipt *receipt, FILE *out)
         fprintf(out, ", \"finished\": %s, \"dry_run\": %s",
                 receipt->status == STATUS_OK && !receipt->stopped && !receipt->more ? "true" : "false",
                 receipt->dry_run ? "true" : "false");
-    if (receipt->filtered)
+    if (receipt->filtered || receipt->kept)
         fprintf(out, ", \"passed_over\": %" PRIu64, receipt->passed_over);
     if (receipt->filtered && receipt->passed_over_by != NULL)
         fprintf(out, ", \"passed_over_by\": %s", receipt->passed_over_by);

@@ -22,7 +22,8 @@ struct receipt {
     bool more;       /* of_stretch: it ended because it had as many records as were wanted, and there are more */
     bool dry_run;    /* nothing was stored, nor were there dead letters: it says what would be */
     bool filtered;   /* tell how many records were read and are none of the consumed: */
-    uint64_t passed_over;
+    bool kept;       /* tell how many of counts.stored were there already and stayed as they were: */
+    uint64_t passed_over;       /* of these two: how many */
     const char *passed_over_by; /* a JSON object: how many for which reason; NULL: it is not known */
     int64_t wall, cpu;          /* ns: of the run; of the whole process since its start */
     int64_t peak_rss;           /* bytes, of the whole process */

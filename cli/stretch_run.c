@@ -246,6 +246,17 @@ static bool is_more(const struct stretch *stretch, const struct offsets *offsets
     return false;
 }
 
+static void tell_passed_over(const struct run *run, struct receipt *receipt)
+{
+    const struct stretch_job *job = run->job;
+    /* In a dry run the stores are not there that would say it. */
+    if (job->passed_over == NULL || (job->passes_over && is_dry(run)))
+        return;
+    receipt->filtered = !job->passes_over;
+    receipt->kept = job->passes_over;
+    receipt->passed_over = job->passed_over(job->arg);
+}
+
 static enum exit_code close_run(const struct run *run, struct receipt *receipt)
 {
     const struct command *command = run->command;
@@ -255,9 +266,7 @@ static enum exit_code close_run(const struct run *run, struct receipt *receipt)
     receipt->of_stretch = true;
     receipt->more = is_more(run->stretch, receipt->offsets);
     receipt->dry_run = is_dry(run);
-    receipt->filtered = run->job->passed_over != NULL;
-    if (receipt->filtered)
-        receipt->passed_over = run->job->passed_over(run->job->arg);
+    tell_passed_over(run, receipt);
     if (run->job->passed_over_by != NULL)
         receipt->passed_over_by = run->job->passed_over_by(run->job->arg);
     if (receipt->status == STATUS_FAILED)
@@ -316,7 +325,7 @@ static enum exit_code close_nothing(const struct run *run)
     struct error error;
     CHECK(offsets != NULL);
     receipt.dry_run = is_dry(run);
-    receipt.filtered = run->job->passed_over != NULL;
+    tell_passed_over(run, &receipt);
     for (unsigned i = 0; i < run->stretch->count; i++)
         offsets_set(offsets, run->stretch->parts[i].topic, run->stretch->parts[i].partition,
                     run->stretch->parts[i].end);

@@ -33,7 +33,7 @@ struct stretch_job {
     /* Without --execute, and where there is anything left: may say more of it, on stdout before the plan. Not EXIT_OK: said why not, and the plan is not
      * shown. NULL: nothing more. */
     enum exit_code (*look)(const struct stretch *stretch, void *arg);
-    /* For the receipt: how many records `also` has not let through; NULL: it tells of none. */
+    /* For the receipt: how many records `also` has not let through, or, with passes_over, `stores` have passed over; NULL: it tells of none. */
     uint64_t (*passed_over)(void *arg);
     const char *(*passed_over_by)(void *arg); /* a JSON object: for which reasons; NULL: it is not told */
     void *arg;                                /* of these three */

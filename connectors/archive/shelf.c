@@ -277,11 +277,11 @@ static bool is_being_written(const struct archive_shelf *shelf, int64_t offset)
     return shelf->writer != NULL && archive_writer_last(shelf->writer) >= offset;
 }
 
-enum status archive_shelf_add(struct archive_shelf *shelf, const struct record *record, struct error *error)
+enum status archive_shelf_add(struct archive_shelf *shelf, const struct record *record, bool *ret_there,
+                              struct error *error)
 {
-    if (is_being_written(shelf, record->offset))
-        return STATUS_OK;
-    enum status status = find(shelf, record, error);
+    enum status status = is_being_written(shelf, record->offset) ? STATUS_OK : find(shelf, record, error);
+    *ret_there = status == STATUS_OK;
     if (status != STATUS_EMPTY)
         return status;
     status = STATUS_OK;

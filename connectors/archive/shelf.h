@@ -21,8 +21,11 @@ enum status archive_shelf_open(const char *dir, const char *topic, int32_t parti
 void archive_shelf_free(struct archive_shelf *shelf); /* NULL is fine; what is not accepted is forgotten */
 bool archive_shelf_is(const struct archive_shelf *shelf, const char *topic, int32_t partition);
 
-/* Of records in the order of their offsets. STATUS_FAILED, ERROR_FATAL: the record can't be put between those that are there, or another has its offset. */
-enum status archive_shelf_add(struct archive_shelf *shelf, const struct record *record,
+/*
+ * Of records in the order of their offsets. *ret_there: it is there already, and was passed over. STATUS_FAILED, ERROR_FATAL: the record can't be put between
+ * those that are there, or another has its offset.
+ */
+enum status archive_shelf_add(struct archive_shelf *shelf, const struct record *record, bool *ret_there,
                               struct error *error) WARN_UNUSED;
 enum status archive_shelf_sync(struct archive_shelf *shelf, struct error *error) WARN_UNUSED;
 /* Segments of at least `size` bytes are finished; 0: all. A failure is told and tried again with the next. */

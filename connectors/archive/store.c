@@ -21,9 +21,10 @@ struct store {
     struct archive_packer *packer;
     struct archive_shelf **shelves;
     uint32_t count, room;
-    unsigned batches; /* since the last flush */
-    bool lost;        /* what was handed over since the last flush is gone */
-    struct error why; /* of lost */
+    unsigned batches;     /* since the last flush */
+    uint64_t passed_over; /* likewise */
+    bool lost;            /* what was handed over since the last flush is gone */
+    struct error why;     /* of lost */
 };
 
 static enum status find_shelf(struct store *store, const struct batch *batch, struct archive_shelf **ret,
@@ -61,9 +62,11 @@ static enum status write_records(struct store *store, struct batch *batch, struc
             batch_reject(batch, record, "size", "a record of an archive has at most %d bytes", ARCHIVE_RAW_MAX);
             continue;
         }
-        status = archive_shelf_add(shelf, record, error);
+        bool there = false;
+        status = archive_shelf_add(shelf, record, &there, error);
         if (status != STATUS_OK)
             return status;
+        store->passed_over += there;
     }
     return STATUS_OK;
 }
@@ -73,6 +76,7 @@ static void forget(struct store *store)
     for (uint32_t i = 0; i < store->count; i++)
         archive_shelf_rewind(store->shelves[i]);
     store->batches = 0;
+    store->passed_over = 0;
 }
 
 static enum status store_write(void *arg, struct batch *batch, struct context *context, struct error *error)
@@ -118,7 +122,10 @@ static enum status store_flush(void *arg, struct context *context, struct error 
     }
     for (uint32_t i = 0; i < store->count; i++)
         archive_shelf_accept(store->shelves[i], store->config->segment);
+    if (store->config->passed_over != NULL)
+        atomic_fetch_add(store->config->passed_over, store->passed_over);
     store->batches = 0;
+    store->passed_over = 0;
     return STATUS_OK;
 }
 

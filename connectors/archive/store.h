@@ -2,12 +2,16 @@
 #ifndef WEIR_CONNECTORS_ARCHIVE_STORE_H
 #define WEIR_CONNECTORS_ARCHIVE_STORE_H
 
+#include <stdatomic.h>
+
 #include "processor/connector.h"
 
 struct archive_store_config {
     const char *dir;
     int64_t segment; /* bytes from which on a segment is finished */
     int level;       /* zstd's */
+    /* Counts records that were there already, once their batch is flushed; also when it is opened anew. NULL: nobody wants to know. */
+    _Atomic uint64_t *passed_over;
 };
 
 extern const struct store_type archive_store;

@@ -40,16 +40,27 @@ static void segments_are_finished_at_their_size_and_by_partition(void **state)
     archived_fini(&archived);
 }
 
-static void what_is_there_is_passed_over(void **state)
+static void what_is_there_is_passed_over_and_counted(void **state)
 {
     (void)state;
     struct archived archived;
+    _Atomic uint64_t passed_over = 0;
     archived_init(&archived);
+    archived.config.passed_over = &passed_over;
     archived_put(&archived, 0, 100, 200, 1);
+    assert_int_equal(passed_over, 0);
     archived_put(&archived, 0, 150, 250, 1); /* by the same store: a batch that came again */
+    assert_int_equal(passed_over, 50);
     archived_close(&archived);
     archived_put(&archived, 0, 120, 300, 1);
+    assert_int_equal(passed_over, 50 + 130);
     archived_put(&archived, 0, 100, 130, 1);
+    assert_int_equal(passed_over, 50 + 130 + 30);
+    /* What is not flushed comes again, and counts then. */
+    struct batch *batch = archived_batch(&archived, 0, 100, 130, 1);
+    assert_int_equal(archive_store.write(archived.store, batch, archived.context, &archived.error), STATUS_OK);
+    assert_int_equal(passed_over, 50 + 130 + 30);
+    batch_free(batch);
     archived_close(&archived);
     assert_int_equal(archived_count(&archived, 0), 200);
     archived_fini(&archived);
@@ -259,7 +270,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(segments_are_finished_at_their_size_and_by_partition),
-        cmocka_unit_test(what_is_there_is_passed_over),
+        cmocka_unit_test(what_is_there_is_passed_over_and_counted),
         cmocka_unit_test(what_lies_before_and_between_is_added),
         cmocka_unit_test(offsets_with_gaps_are_known_one_by_one),
         cmocka_unit_test(a_record_of_a_topic_that_was_made_again_is_not_taken_for_the_one_before),

@@ -138,6 +138,25 @@ static void what_was_passed_over_is_told_where_something_chooses(void **state)
     free(text);
 }
 
+static void what_was_there_already_is_not_told_as_stored(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->receipt.kept = true;
+    fixture->receipt.passed_over = 1233000;
+    char *text = print_with(&fixture->receipt, receipt_json);
+    assert_non_null(strstr(text, "\"stored\": 1000, "));
+    assert_non_null(strstr(text, "\"passed_over\": 1233000}\n"));
+    free(text);
+    text = print_with(&fixture->receipt, receipt_print);
+    assert_non_null(strstr(text, "  stored                   1,000\n"));
+    assert_non_null(strstr(text, "  passed over          1,233,000  that are there already\n"));
+    free(text);
+    fixture->receipt.passed_over = fixture->receipt.counts.stored + 1; /* of a run that was begun anew */
+    text = print_with(&fixture->receipt, receipt_json);
+    assert_non_null(strstr(text, "\"stored\": 0, "));
+    free(text);
+}
+
 static void people_read_counts_rate_and_offsets(void **state)
 {
     struct fixture *fixture = *state;
@@ -316,6 +335,7 @@ int main(void)
         TEST(json_without_commits_is_whole_too),
         TEST(what_could_not_be_read_is_told),
         TEST(what_was_passed_over_is_told_where_something_chooses),
+        TEST(what_was_there_already_is_not_told_as_stored),
         TEST(people_read_counts_rate_and_offsets),
         TEST(people_are_told_when_it_did_not_end_well),
         TEST(many_partitions_are_cut_for_people_only),
