@@ -23,12 +23,14 @@ struct archive_part {
     int64_t pushed;                  /* behind the last record that was pushed; -1: none */
     int64_t committed;               /* as it was told */
     bool ended, paused;
+    bool fresh; /* no run has begun under the name */
 };
 
 struct archive_feed {
     const struct archive_source_config *config;
     const struct stretch *stretch;
     struct offsets *offsets;
+    const char *service;
     struct intake *intake;
     struct context *context;
     struct error *error;

@@ -62,6 +62,7 @@ static enum status find_positions(struct archive_feed *source)
         int64_t next = same && was->next > part->next ? was->next : part->next;
         if (known > next)
             next = known < part->end ? known : part->end;
+        source->parts[i].fresh = stretch->progress != NULL && was == NULL;
         source->parts[i].position = next;
         source->parts[i].pushed = source->parts[i].committed = -1;
     }
@@ -81,6 +82,7 @@ static enum status source_open(const void *config, const struct connector_env *e
     source->config = config;
     source->stretch = env->stretch;
     source->offsets = env->offsets;
+    source->service = env->service;
     source->taken = source->taken_before = offsets_get_taken(env->offsets);
     source->error = error;
     CHECK_CALL(pthread_mutex_init(&source->mutex, NULL));
@@ -153,12 +155,27 @@ static void save_now_and_then(struct archive_feed *source)
 
 /* -- assignment -- */
 
+/* Exactly once. As for a stretch of Kafka: offsets in the store without any progress are of a run of long ago, and maybe of another stretch. */
+static enum status check_start(struct archive_feed *source, unsigned at, int64_t stored)
+{
+    const struct stretch_part *part = &source->stretch->parts[at];
+    if (!source->parts[at].fresh || stored < 0)
+        return STATUS_OK;
+    return error_set(source->error, ERROR_FATAL,
+                     "%s/%d: the store keeps offset %lld of an earlier run under the name \"%s\", whose progress is "
+                     "gone: choose another name, or remove the offsets of service \"%s\" there",
+                     part->topic, (int)part->partition, (long long)stored, source->stretch->progress, source->service);
+}
+
 static enum status assign(struct archive_feed *source, unsigned at)
 {
     const struct stretch_part *wanted = &source->stretch->parts[at];
     struct archive_part *part = &source->parts[at];
     struct offset_start stored = {.topic = wanted->topic, .partition = wanted->partition};
     enum status status = intake_find_starts(source->intake, &stored, 1, source->context, CLOCK_NEVER, source->error);
+    if (status != STATUS_OK)
+        return status;
+    status = check_start(source, at, stored.offset);
     if (status != STATUS_OK)
         return status;
     if (stored.offset > part->position)

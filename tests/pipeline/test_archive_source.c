@@ -5,13 +5,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 #include <cmocka.h>
 
 #include "connectors/archive/source.h"
-#include "processor/log.h"
 #include "processor/stretch.h"
 #include "tests/support/archived.h"
+#include "tests/support/caught.h"
 #include "tests/support/running.h"
 
 struct scene {
@@ -50,6 +49,13 @@ static void must_find(struct scene *scene)
 {
     if (find(scene) != STATUS_OK)
         fail_msg("%s", scene->error.text);
+}
+
+static void assert_fatal(enum status status, const struct error *error, const char *said)
+{
+    assert_int_equal(status, STATUS_FAILED);
+    assert_int_equal(error->class, ERROR_FATAL);
+    assert_non_null(strstr(error->text, said));
 }
 
 static void scene_fini(struct scene *scene)
@@ -179,8 +185,7 @@ static void offsets_and_partitions_are_taken_at_their_word(void **state)
     assert_string_equal(scene.stretch->parts[0].note, "the archive begins at offset 100");
     const struct stretch_partition none[] = {{.partition = 9}};
     scene.request = (struct stretch_request){.to = {.kind = STRETCH_NOW}, .partitions = none, .partition_count = 1};
-    assert_int_equal(find(&scene), STATUS_FAILED);
-    assert_non_null(strstr(scene.error.text, "nothing of 9"));
+    assert_fatal(find(&scene), &scene.error, "nothing of 9");
     scene_fini(&scene);
 }
 
@@ -204,9 +209,7 @@ static void an_offset_names_its_topic_where_there_are_several(void **state)
     scene_init(&scene);
     put_other_topic(&scene, "payments");
     scene.request.from = (struct stretch_bound){.kind = STRETCH_OFFSETS, .offsets = from, .offset_count = 1};
-    assert_int_equal(find(&scene), STATUS_FAILED);
-    assert_int_equal(scene.error.class, ERROR_FATAL);
-    assert_non_null(strstr(scene.error.text, "partition 1 of which topic?"));
+    assert_fatal(find(&scene), &scene.error, "partition 1 of which topic?");
     scene_fini(&scene);
 }
 
@@ -252,9 +255,7 @@ static void a_run_goes_on_where_the_last_one_ended(void **state)
     assert_true(stretch_finished(scene.stretch));
     /* The name stands for that stretch and no other. */
     scene.request.to = (struct stretch_bound){.kind = STRETCH_TIME, .time = 300000};
-    assert_int_equal(find(&scene), STATUS_FAILED);
-    assert_int_equal(scene.error.class, ERROR_FATAL);
-    assert_non_null(strstr(scene.error.text, "other bounds"));
+    assert_fatal(find(&scene), &scene.error, "other bounds");
     scene_fini(&scene);
 }
 
@@ -279,8 +280,7 @@ static void a_progress_that_is_not_as_it_was_written_is_refused(void **state)
     snprintf(path, sizeof path, "%s/.weir-x.progress", scene.archived.dir);
     for (size_t i = 0; i < sizeof BAD / sizeof BAD[0]; i++) {
         archived_save(path, (const uint8_t *)BAD[i], strlen(BAD[i]));
-        assert_int_equal(find(&scene), STATUS_FAILED);
-        assert_non_null(strstr(scene.error.text, "is not as weir wrote it"));
+        assert_fatal(find(&scene), &scene.error, "is not as weir wrote it");
     }
     scene_fini(&scene);
 }
@@ -302,6 +302,22 @@ static void what_has_no_verdict_comes_again(void **state)
     running_fini(&scene.running);
     must_find(&scene);
     assert_true(stretch_left(scene.stretch) >= 10000 - (int64_t)stored);
+    scene_fini(&scene);
+}
+
+static void offsets_in_the_store_without_any_progress_are_of_another_stretch(void **state)
+{
+    (void)state;
+    struct scene scene;
+    scene_init(&scene);
+    scene.request.progress = "x";
+    must_find(&scene);
+    begin_run(&scene);
+    scene.running.config.exactly_once = true;
+    scene.running.stores[0].type = &memory_keeping_store_type;
+    memory_store_set_offset(scene.running.store, 1, 200);
+    assert_fatal(running_run(&scene.running), &scene.running.error, "orders/1: the store keeps offset 200");
+    running_fini(&scene.running);
     scene_fini(&scene);
 }
 
@@ -340,9 +356,7 @@ static void a_damaged_frame_stops_the_run_and_nothing_is_passed_over(void **stat
     data[segment.frames[0].position + ARCHIVE_FRAME_SIZE + 10] ^= 4;
     archived_save(path, data, size);
     begin_run(&scene);
-    assert_int_equal(running_run(&scene.running), STATUS_FAILED);
-    assert_int_equal(scene.running.error.class, ERROR_FATAL);
-    assert_non_null(strstr(scene.running.error.text, "offsets 100 to"));
+    assert_fatal(running_run(&scene.running), &scene.running.error, "offsets 100 to");
     running_fini(&scene.running);
     free(data);
     archive_segment_fini(&segment);
@@ -361,7 +375,8 @@ static void a_torn_tail_is_told_when_it_runs(void **state)
     (void)state;
     struct scene scene;
     struct archive_segment segment;
-    char path[512], said[8192];
+    struct caught caught;
+    char path[512];
     size_t size;
     scene_init(&scene);
     last_file(&scene, path);
@@ -370,20 +385,13 @@ static void a_torn_tail_is_told_when_it_runs(void **state)
     archived_save(path, data, (size_t)segment.whole + 9);
     must_find(&scene);
     assert_non_null(strstr(scene.stretch->parts[1].note, "torn tail of 9 bytes"));
-    FILE *caught = tmpfile();
-    int before = dup(STDERR_FILENO);
-    assert_true(caught != NULL && before >= 0 && dup2(fileno(caught), STDERR_FILENO) >= 0);
+    caught_begin(&caught);
     begin_run(&scene);
     enum status status = running_run(&scene.running);
-    log_flush();
-    assert_true(dup2(before, STDERR_FILENO) >= 0);
-    close(before);
-    rewind(caught);
-    said[fread(said, 1, sizeof said - 1, caught)] = '\0';
-    fclose(caught);
+    caught_end(&caught);
     assert_int_equal(status, STATUS_OK);
     assert_int_equal(memory_store_count(scene.running.store), 10000);
-    assert_non_null(strstr(said, "the last 9 bytes are torn"));
+    assert_non_null(strstr(caught.text, "the last 9 bytes are torn"));
     running_fini(&scene.running);
     free(data);
     archive_segment_fini(&segment);
@@ -428,6 +436,7 @@ int main(void)
         cmocka_unit_test(a_run_goes_on_where_the_last_one_ended),
         cmocka_unit_test(a_progress_that_is_not_as_it_was_written_is_refused),
         cmocka_unit_test(what_has_no_verdict_comes_again),
+        cmocka_unit_test(offsets_in_the_store_without_any_progress_are_of_another_stretch),
         cmocka_unit_test(no_more_than_are_wanted_come_when_the_pipeline_is_built_anew),
         cmocka_unit_test(a_damaged_frame_stops_the_run_and_nothing_is_passed_over),
         cmocka_unit_test(a_torn_tail_is_told_when_it_runs),

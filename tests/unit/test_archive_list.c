@@ -12,8 +12,10 @@
 
 #include "cli/archive.h"
 #include "tests/support/archived.h"
+#include "tests/support/caught.h"
 
-static char dir[320], folder[340], file[400], said[2048];
+static char dir[320], folder[340], file[400];
+static struct caught caught;
 
 static int set_up(void **state)
 {
@@ -35,21 +37,16 @@ static int tear_down(void **state)
     return 0;
 }
 
-/* What goes to stderr is in `said`. */
+/* What goes to stderr is in `caught`. */
 static enum exit_code list(bool verify)
 {
     char *text = NULL;
     size_t size = 0;
-    FILE *out = open_memstream(&text, &size), *caught = tmpfile();
-    int before = dup(STDERR_FILENO);
-    assert_true(out != NULL && caught != NULL && before >= 0);
-    assert_true(dup2(fileno(caught), STDERR_FILENO) >= 0);
+    FILE *out = open_memstream(&text, &size);
+    assert_non_null(out);
+    caught_begin(&caught);
     enum exit_code code = archive_list(dir, verify, true, out);
-    assert_true(dup2(before, STDERR_FILENO) >= 0);
-    close(before);
-    rewind(caught);
-    said[fread(said, 1, sizeof said - 1, caught)] = '\0';
-    fclose(caught);
+    caught_end(&caught);
     assert_int_equal(fclose(out), 0);
     assert_non_null(strstr(text, "\"partition\":2,"));
     assert_non_null(strstr(text, "\"segments\":1,"));
@@ -79,9 +76,9 @@ static void an_empty_file_is_told_and_does_not_pass_for_good(void **state)
 {
     (void)state;
     assert_int_equal(list_with(0, false), EXIT_OK);
-    assert_non_null(strstr(said, "it is empty"));
+    assert_non_null(strstr(caught.text, "it is empty"));
     assert_int_equal(list_with(0, true), EXIT_FAILED);
-    assert_non_null(strstr(said, "it is empty"));
+    assert_non_null(strstr(caught.text, "it is empty"));
 }
 
 static void a_torn_tail_does_not_pass_for_good(void **state)
@@ -100,13 +97,13 @@ static void a_torn_tail_does_not_pass_for_good(void **state)
     size_t whole = (size_t)segment.frames[1].position;
     archive_segment_fini(&segment);
     assert_int_equal(list(true), EXIT_OK);
-    assert_string_equal(said, "");
+    assert_string_equal(caught.text, "");
     archived_save(archived_file(&archived, 2), data, whole + 40);
     assert_int_equal(list(true), EXIT_FAILED);
-    assert_non_null(strstr(said, "the last 40 bytes are torn"));
-    assert_non_null(strstr(said, "the same archive command again completes it"));
+    assert_non_null(strstr(caught.text, "the last 40 bytes are torn"));
+    assert_non_null(strstr(caught.text, "the same archive command again completes it"));
     assert_int_equal(list(false), EXIT_OK);
-    assert_non_null(strstr(said, "the last 40 bytes are torn"));
+    assert_non_null(strstr(caught.text, "the last 40 bytes are torn"));
     archived_put(&archived, 2, 17, 217, 1);
     archived_close(&archived);
     free(data);
