@@ -3,22 +3,21 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "connectors/file/manifest.h"
 #include "connectors/file/recover.h"
 #include "processor/clock.h"
 #include "processor/disk.h"
 #include "processor/log.h"
+#include "processor/offset_moves.h"
 
 #define CLOSE_PATIENCE CLOCK_SECOND
 
 struct once {
     struct manifest *manifest;
     const char *service, *part;
-    struct offset_move *moves; /* of the flush that follows */
-    unsigned count, room;
-    bool unknown; /* did the last commit come through? */
+    struct offset_moves moves; /* of the flush that follows */
+    bool unknown;              /* did the last commit come through? */
 };
 
 /* Of a store that is open: a manifest that is not there any more was taken away. */
@@ -56,7 +55,7 @@ static enum status prepare(struct once *once, const char *pattern, struct contex
 static void once_free(struct once *once)
 {
     manifest_free(once->manifest);
-    free(once->moves);
+    offset_moves_fini(&once->moves);
     free(once);
 }
 
@@ -133,45 +132,27 @@ enum status once_settle(struct once *once, struct output *const *outputs, uint32
 /* Under the lock: can the moves be made, or are they made already? */
 static enum status judge(const struct once *once, bool *ret_already, struct error *error)
 {
-    unsigned at_from = 0, at_to = 0;
-    for (unsigned i = 0; i < once->count; i++) {
-        const struct offset_move *move = &once->moves[i];
+    struct offset_findings findings = {0};
+    for (unsigned i = 0; i < once->moves.count; i++) {
+        const struct offset_move *move = &once->moves.items[i];
         int64_t found = manifest_offset(once->manifest, move->topic, move->partition);
-        at_from += found == move->from;
-        at_to += found == move->to;
-        /* Moves come through together or not at all: some of them there is somebody else's doing. */
-        if (at_from == i + 1 || at_to == i + 1)
+        if (offset_findings_add(&findings, move, found))
             continue;
         return error_set(error, ERROR_RESTART,
                          "fenced: %s/%" PRId32 " was at offset %" PRId64 " in %s, and is at %" PRId64
                          " now: another instance of service \"%s\" stores this partition",
                          move->topic, move->partition, move->from, manifest_path(once->manifest), found, once->service);
     }
-    *ret_already = once->count > 0 && at_from < once->count;
-    return STATUS_OK;
-}
-
-static enum status copy_moves(struct once *once, const struct offset_move *moves, unsigned count, struct error *error)
-{
-    if (count > once->room) {
-        struct offset_move *copy = realloc(once->moves, count * sizeof *copy);
-        if (copy == NULL)
-            return error_set(error, ERROR_TRANSIENT, "out of memory");
-        once->moves = copy;
-        once->room = count;
-    }
-    if (count > 0)
-        memcpy(once->moves, moves, count * sizeof *moves);
-    once->count = count;
+    *ret_already = offset_findings_already(&findings);
     return STATUS_OK;
 }
 
 enum status once_move(struct once *once, const struct offset_move *moves, unsigned count, struct context *context,
                       bool *ret_already, struct error *error)
 {
-    enum status status = copy_moves(once, moves, count, error);
-    if (status == STATUS_OK)
-        status = lock(once, context, error);
+    if (!offset_moves_set(&once->moves, moves, count))
+        return error_set(error, ERROR_TRANSIENT, "out of memory");
+    enum status status = lock(once, context, error);
     if (status != STATUS_OK)
         return status;
     status = judge(once, ret_already, error);
@@ -181,14 +162,16 @@ enum status once_move(struct once *once, const struct offset_move *moves, unsign
 
 void once_forget(struct once *once)
 {
-    once->count = 0;
+    once->moves.count = 0;
 }
 
 static enum status append(struct once *once, struct output *const *outputs, uint32_t count, struct error *error)
 {
     struct manifest *manifest = once->manifest;
-    for (unsigned i = 0; i < once->count; i++)
-        manifest_put_offset(manifest, once->moves[i].topic, once->moves[i].partition, once->moves[i].to);
+    for (unsigned i = 0; i < once->moves.count; i++) {
+        const struct offset_move *move = &once->moves.items[i];
+        manifest_put_offset(manifest, move->topic, move->partition, move->to);
+    }
     for (uint32_t i = 0; i < count; i++)
         if (output_size(outputs[i]) != output_accepted(outputs[i]))
             manifest_put_size(manifest, output_open_path(outputs[i]), output_size(outputs[i]));

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <unistd.h>
@@ -47,7 +46,7 @@ void sqlite_offsets_fini(struct sqlite_offsets *offsets)
     sqlite3_finalize(offsets->update);
     sqlite3_finalize(offsets->insert);
     sqlite3_finalize(offsets->look);
-    free(offsets->last);
+    offset_moves_fini(&offsets->last);
     *offsets = (struct sqlite_offsets){0};
 }
 
@@ -71,9 +70,9 @@ static int look(sqlite3_stmt *statement, const char *service, const char *topic,
     return code;
 }
 
-/* ret_found: what is there when that was not `from`. */
+/* ret_found: what was there, which is `from` where it was swapped. */
 static int swap(struct sqlite_offsets *offsets, sqlite3_stmt *statement, const struct offset_move *move,
-                bool *ret_swapped, int64_t *ret_found)
+                int64_t *ret_found)
 {
     bind_partition(statement, offsets->service, move->topic, move->partition);
     sqlite3_bind_int64(statement, 5, move->to);
@@ -81,32 +80,18 @@ static int swap(struct sqlite_offsets *offsets, sqlite3_stmt *statement, const s
     sqlite3_reset(statement);
     if (code != SQLITE_DONE)
         return code;
-    *ret_swapped = sqlite3_changes(sqlite3_db_handle(statement)) == 1;
-    return *ret_swapped ? SQLITE_OK : look(offsets->look, offsets->service, move->topic, move->partition, ret_found);
+    if (sqlite3_changes(sqlite3_db_handle(statement)) != 1)
+        return look(offsets->look, offsets->service, move->topic, move->partition, ret_found);
+    *ret_found = move->from;
+    return SQLITE_OK;
 }
 
-static int swap_one(struct sqlite_offsets *offsets, const struct offset_move *move, bool *ret_swapped,
-                    int64_t *ret_found)
+static int swap_one(struct sqlite_offsets *offsets, const struct offset_move *move, int64_t *ret_found)
 {
     if (move->from < 0)
-        return swap(offsets, offsets->insert, move, ret_swapped, ret_found);
+        return swap(offsets, offsets->insert, move, ret_found);
     sqlite3_bind_int64(offsets->update, 4, move->from);
-    return swap(offsets, offsets->update, move, ret_swapped, ret_found);
-}
-
-static bool keep_moves(struct sqlite_offsets *offsets, const struct offset_move *moves, unsigned count)
-{
-    if (count > offsets->last_room) {
-        struct offset_move *last = realloc(offsets->last, count * sizeof *last);
-        if (last == NULL)
-            return false;
-        offsets->last = last;
-        offsets->last_room = count;
-    }
-    if (count > 0)
-        memcpy(offsets->last, moves, count * sizeof *moves);
-    offsets->last_count = count;
-    return true;
+    return swap(offsets, offsets->update, move, ret_found);
 }
 
 static enum sqlite_moved fenced(const struct sqlite_offsets *offsets, const struct offset_move *move, int64_t found,
@@ -122,46 +107,40 @@ static enum sqlite_moved fenced(const struct sqlite_offsets *offsets, const stru
 int sqlite_offsets_move(struct sqlite_offsets *offsets, const struct offset_move *moves, unsigned count,
                         const char *path, enum sqlite_moved *ret_moved, struct error *error)
 {
-    unsigned swapped = 0, already = 0;
-    if (!keep_moves(offsets, moves, count))
+    struct offset_findings findings = {0};
+    if (!offset_moves_set(&offsets->last, moves, count))
         return SQLITE_NOMEM;
     for (unsigned i = 0; i < count; i++) {
         const struct offset_move *move = &moves[i];
-        bool is_swapped = false;
-        int64_t found = move->from;
-        int code = swap_one(offsets, move, &is_swapped, &found);
+        int64_t found;
+        int code = swap_one(offsets, move, &found);
         if (code != SQLITE_OK)
             return code;
-        swapped += is_swapped;
-        already += !is_swapped && found == move->to;
-        /* Moves come through together or not at all: some of them there is somebody else's doing. */
-        if (swapped == i + 1 || already == i + 1)
+        if (offset_findings_add(&findings, move, found))
             continue;
         *ret_moved = fenced(offsets, move, found, path, error);
         return SQLITE_OK;
     }
-    *ret_moved = already > 0 ? MOVED_ALREADY : MOVED;
+    *ret_moved = offset_findings_already(&findings) ? MOVED_ALREADY : MOVED;
     return SQLITE_OK;
 }
 
 int sqlite_offsets_recall(struct sqlite_offsets *offsets, const char *path, enum sqlite_moved *ret_moved,
                           struct error *error)
 {
-    unsigned at_from = 0, at_to = 0;
-    for (unsigned i = 0; i < offsets->last_count; i++) {
-        const struct offset_move *move = &offsets->last[i];
+    struct offset_findings findings = {0};
+    for (unsigned i = 0; i < offsets->last.count; i++) {
+        const struct offset_move *move = &offsets->last.items[i];
         int64_t found = -1;
         int code = look(offsets->look, offsets->service, move->topic, move->partition, &found);
         if (code != SQLITE_OK)
             return code;
-        at_from += found == move->from;
-        at_to += found == move->to;
-        if (at_from == i + 1 || at_to == i + 1)
+        if (offset_findings_add(&findings, move, found))
             continue;
         *ret_moved = fenced(offsets, move, found, path, error);
         return SQLITE_OK;
     }
-    *ret_moved = at_from == offsets->last_count ? MOVED_NOT : MOVED_ALREADY;
+    *ret_moved = offset_findings_already(&findings) ? MOVED_ALREADY : MOVED_NOT;
     return SQLITE_OK;
 }
 

@@ -9,14 +9,14 @@
 
 #include "connectors/sqlite/config.h"
 #include "processor/connector.h"
+#include "processor/offset_moves.h"
 
 #define SQLITE_OFFSETS_TABLE "weir_offsets"
 
 struct sqlite_offsets {
     const char *service;
     sqlite3_stmt *update, *insert, *look;
-    struct offset_move *last; /* moves that were tried */
-    unsigned last_count, last_room;
+    struct offset_moves last; /* that were tried */
 };
 
 enum sqlite_moved {
