@@ -1,7 +1,6 @@
 /*
  * The archive's store. write fills frames and writes full ones; flush writes the rest, syncs, and only then is anything taken as good; whatever goes wrong,
- * the files are cut back to that. When it goes wrong in write with earlier batches since the last flush, write cannot say so: the store becomes `lost`,
- * takes no more, and the next flush fails, which makes the framework hand everything again.
+ * the files are cut back to that.
  */
 #include "connectors/archive/store.h"
 
@@ -13,6 +12,7 @@
 #include "processor/clock.h"
 #include "processor/disk.h"
 #include "processor/log.h"
+#include "processor/lost.h"
 
 struct store {
     const struct archive_store_config *config;
@@ -23,8 +23,7 @@ struct store {
     uint32_t count, room;
     unsigned batches;     /* since the last flush */
     uint64_t passed_over; /* likewise */
-    bool lost;            /* what was handed over since the last flush is gone */
-    struct error why;     /* of lost */
+    struct error lost;    /* what was handed over since the last flush is gone (lost.h) */
 };
 
 static enum status find_shelf(struct store *store, const struct batch *batch, struct archive_shelf **ret,
@@ -85,7 +84,7 @@ static enum status store_write(void *arg, struct batch *batch, struct context *c
     struct error why = {0};
     enum status status = context_status(context);
     bool first = store->batches == 0;
-    if (status != STATUS_OK || store->lost)
+    if (status != STATUS_OK || store->lost.class != ERROR_NONE)
         return status;
     status = write_records(store, batch, &why);
     if (status == STATUS_OK) {
@@ -93,14 +92,7 @@ static enum status store_write(void *arg, struct batch *batch, struct context *c
         return STATUS_OK;
     }
     forget(store);
-    if (!first && why.class == ERROR_TRANSIENT) {
-        store->lost = true;
-        store->why = why;
-        return STATUS_OK;
-    }
-    if (error != NULL)
-        *error = why;
-    return status;
+    return lost_end_write(&store->lost, first, status, &why, error);
 }
 
 static enum status store_flush(void *arg, struct context *context, struct error *error)
@@ -109,10 +101,8 @@ static enum status store_flush(void *arg, struct context *context, struct error 
     enum status status = context_status(context);
     if (status != STATUS_OK)
         return status;
-    if (store->lost) {
-        store->lost = false;
-        return error_set(error, store->why.class, "%s", store->why.text);
-    }
+    if (store->lost.class != ERROR_NONE)
+        return lost_tell(&store->lost, error);
     for (uint32_t i = 0; i < store->count && status == STATUS_OK; i++)
         status = archive_shelf_sync(store->shelves[i], error);
     if (status != STATUS_OK) {

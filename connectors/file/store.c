@@ -2,9 +2,6 @@
  * The file store: NDJSON, a line each, in frames. write fills buffers and writes full ones; flush ends the frames, writes and syncs them, and only then is
  * anything taken as good. So whatever goes wrong, cutting every file back to what was good at the last flush forgets everything since.
  *
- * When that happens in write with earlier batches since the last flush, write cannot say so: the store becomes `lost`, takes no more, and the
- * next flush fails, which makes the framework hand everything again.
- *
  * Files are finished (renamed) only behind a successful flush, so that a final name always means: all of it is on the disk.
  *
  * Exactly once: a flush ends with a line in the manifest, see once.h.
@@ -23,6 +20,7 @@
 #include "processor/disk.h"
 #include "processor/line.h"
 #include "processor/log.h"
+#include "processor/lost.h"
 
 struct file_store {
     const struct file_config *config;
@@ -32,9 +30,8 @@ struct file_store {
     struct once *once;         /* NULL: at least once */
     struct output **outputs;
     uint32_t count, room;
-    unsigned batches; /* since the last flush */
-    bool lost;        /* what was handed over since the last flush is gone */
-    struct error why; /* of lost */
+    unsigned batches;  /* since the last flush */
+    struct error lost; /* what was handed over since the last flush is gone (lost.h) */
 };
 
 /* The partition's file; the only one without %p. */
@@ -130,7 +127,7 @@ static enum status file_write(void *arg, struct batch *batch, struct context *co
     enum status status = context_status(context);
     struct error why = {0};
     bool first = store->batches == 0;
-    if (status != STATUS_OK || store->lost)
+    if (status != STATUS_OK || store->lost.class != ERROR_NONE)
         return status;
     status = settle(store, context, &why);
     if (status == STATUS_OK)
@@ -140,14 +137,7 @@ static enum status file_write(void *arg, struct batch *batch, struct context *co
         return STATUS_OK;
     }
     forget(store);
-    if (!first && status == STATUS_FAILED && why.class == ERROR_TRANSIENT) {
-        store->lost = true;
-        store->why = why;
-        return STATUS_OK;
-    }
-    if (error != NULL)
-        *error = why;
-    return status;
+    return lost_end_write(&store->lost, first, status, &why, error);
 }
 
 /* A name that cannot be given now can be given at the next flush. */
@@ -174,12 +164,6 @@ static enum status flush_all(struct file_store *store, struct error *error)
     return status;
 }
 
-static enum status say_lost(struct file_store *store, struct error *error)
-{
-    store->lost = false;
-    return error_set(error, store->why.class, "%s", store->why.text);
-}
-
 static enum status file_flush(void *arg, struct context *context, struct error *error)
 {
     struct file_store *store = arg;
@@ -187,8 +171,8 @@ static enum status file_flush(void *arg, struct context *context, struct error *
     bool already = false;
     if (status != STATUS_OK)
         return status;
-    if (store->lost)
-        return say_lost(store, error);
+    if (store->lost.class != ERROR_NONE)
+        return lost_tell(&store->lost, error);
     status = settle(store, context, error);
     if (status == STATUS_OK)
         status = flush_all(store, error);
@@ -214,8 +198,8 @@ static enum status file_move(void *arg, const struct offset_move *moves, unsigne
     struct file_store *store = arg;
     enum status status = context_status(context);
     bool already = false;
-    if (store->lost)
-        return say_lost(store, error);
+    if (store->lost.class != ERROR_NONE)
+        return lost_tell(&store->lost, error);
     if (status == STATUS_OK)
         status = settle(store, context, error);
     if (status == STATUS_OK)
@@ -229,7 +213,7 @@ static void file_discard(void *arg)
 {
     struct file_store *store = arg;
     forget(store);
-    store->lost = false;
+    store->lost.class = ERROR_NONE;
 }
 
 /* Files that may have more in them than was stored stay as they are, for who opens the store next. */

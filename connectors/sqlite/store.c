@@ -2,8 +2,7 @@
  * The SQLite store. One transaction from the first write to the flush: rows are stepped as they come, so that a bad one is told at once, and COMMIT is
  * the flush. A failed INSERT undoes only itself (SQLite's statement-level abort), so a rejected row leaves the others alone.
  *
- * Trouble with the database rolls the whole transaction back. When earlier batches were in it, write cannot say so: the store becomes `lost`,
- * takes no more, and the next flush fails, which makes the framework hand everything again.
+ * Trouble with the database rolls the whole transaction back, and earlier batches in it are lost with it (lost.h).
  *
  * Exactly once: the offsets move in the same transaction, just before the COMMIT (offsets.h). After a COMMIT that failed they are looked at before any row is
  * written again: should it have come through all the same, the rows are there, and would be refused as duplicates by a table with a key.
@@ -18,6 +17,7 @@
 #include "connectors/sqlite/probe.h"
 #include "processor/clock.h"
 #include "processor/connector.h"
+#include "processor/lost.h"
 
 /* A few documents with escapes may need much room in scratch: it is given back beyond this. */
 enum { SCRATCH_MAX = 1024 * 1024 };
@@ -36,8 +36,7 @@ struct sqlite_store {
     bool moved;                    /* the offsets, in it */
     bool unknown;                  /* did the last commit come through? */
     bool passed;                   /* it did: what is handed over until the next flush is stored already */
-    bool lost;                     /* the transaction is gone, and what was handed over with it */
-    struct error why;              /* of lost */
+    struct error lost;             /* the transaction is gone, and what was handed over with it (lost.h) */
 };
 
 /* Waits a little longer each time, up to busy_timeout or the end of the context. */
@@ -182,7 +181,7 @@ static enum status sqlite_write(void *arg, struct batch *batch, struct context *
     struct error why = {0};
     enum status status = context_status(context);
     bool first = !store->begun;
-    if (status != STATUS_OK || store->lost)
+    if (status != STATUS_OK || store->lost.class != ERROR_NONE)
         return status;
     store->context = context;
     status = settle(store, &why);
@@ -195,20 +194,7 @@ static enum status sqlite_write(void *arg, struct batch *batch, struct context *
     if (status == STATUS_OK)
         return STATUS_OK;
     forget(store);
-    if (!first && status == STATUS_FAILED && why.class == ERROR_TRANSIENT) {
-        store->lost = true;
-        store->why = why;
-        return STATUS_OK;
-    }
-    if (error != NULL)
-        *error = why;
-    return status;
-}
-
-static enum status say_lost(struct sqlite_store *store, struct error *error)
-{
-    store->lost = false;
-    return error_set(error, store->why.class, "%s", store->why.text);
+    return lost_end_write(&store->lost, first, status, &why, error);
 }
 
 static enum status sqlite_flush(void *arg, struct context *context, struct error *error)
@@ -218,8 +204,8 @@ static enum status sqlite_flush(void *arg, struct context *context, struct error
     int code;
     if (status != STATUS_OK)
         return status;
-    if (store->lost)
-        return say_lost(store, error);
+    if (store->lost.class != ERROR_NONE)
+        return lost_tell(&store->lost, error);
     if (!store->begun) {
         store->passed = false;
         return STATUS_OK;
@@ -252,8 +238,8 @@ static enum status sqlite_move(void *arg, const struct offset_move *moves, unsig
 {
     struct sqlite_store *store = arg;
     enum sqlite_moved moved = MOVED_FENCED;
-    if (store->lost)
-        return say_lost(store, error);
+    if (store->lost.class != ERROR_NONE)
+        return lost_tell(&store->lost, error);
     store->context = context;
     enum status status = context_status(context);
     if (status == STATUS_OK)
@@ -279,7 +265,7 @@ static void sqlite_discard(void *arg)
 {
     struct sqlite_store *store = arg;
     forget(store);
-    store->lost = false;
+    store->lost.class = ERROR_NONE;
 }
 
 static void sqlite_close(void *arg)
