@@ -85,8 +85,8 @@ static void reload(struct lookup_live *live)
     if (lookup_table_load(live->path, live->shape, &table, &stat, &error) == STATUS_OK) {
         live->complaint[0] = '\0';
         live->loaded = stat;
-        metric_add(live->reloads, 1);
         put(live, table);
+        metric_add(live->reloads, 1); /* who sees it has the new table */
         return;
     }
     complain(live, &error);
