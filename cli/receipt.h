@@ -21,9 +21,9 @@ struct receipt {
     bool of_stretch; /* of a run that has an end: say whether it was reached */
     bool more;       /* of_stretch: it ended because it had as many records as were wanted, and there are more */
     bool dry_run;    /* nothing was stored, nor were there dead letters: it says what would be */
-    bool filtered;   /* tell how many records were read and are none of the consumed: */
-    bool kept;       /* tell how many of counts.stored were there already and stayed as they were: */
-    uint64_t passed_over;       /* of these two: how many */
+    bool filtered;   /* tell how many records were read and are none of the consumed: passed_over */
+    bool kept;       /* tell how many of counts.stored were there already and stayed as they were: passed_over */
+    uint64_t passed_over;
     const char *passed_over_by; /* a JSON object: how many for which reason; NULL: it is not known */
     int64_t wall, cpu;          /* ns: of the run; of the whole process since its start */
     int64_t peak_rss;           /* bytes, of the whole process */
