@@ -8,6 +8,7 @@ of the process by wait4(2). The minimum is the figure to compare; the median tel
 import json
 import os
 import shutil
+import socket
 import sqlite3
 import statistics
 import subprocess
@@ -28,14 +29,15 @@ PARTITIONS = 6
 RSS_GOAL = 96 * 1024 * 1024
 # CPU us per record; floor: none.
 GOALS = {"file": 1.5, "sqlite": 1.8, "kafka": 2.5}
-# What is run: STORE[@MEMORY][+once|+replay]. Exactly once is compared with at least once in the same memory.
+# What is run: STORE[@MEMORY][+once|+replay|+tap]. Exactly once is compared with at least once in the same memory.
 STORES = {"file": "NDJSON, zstd level 1", "sqlite": "SQLite, append", "kafka": "Kafka topic, lz4", "kafka@256MiB": "Kafka topic, lz4, 256 MiB",
           "postgres": "PostgreSQL, append", "upsert": "PostgreSQL, upsert"}
 NAMES = {"floor": "floor: a consumer that counts", "postgres-ceiling": "ceiling: a bare COPY", "upsert-ceiling": "ceiling: a bare upsert", **STORES,
          **{f"{store}+once": f"{name}, once" for store, name in STORES.items() if store != "kafka"},
-         **{f"{store}+replay": f"{name}, replay" for store, name in STORES.items() if store in ("file", "sqlite")}}
-# Records/s of weir to those of the bare client on the same server; of exactly once to at least once; of replay to run.
-CEILING_GOAL, ONCE_GOAL, REPLAY_GOAL = 0.85, 0.9, 0.9
+         **{f"{store}+replay": f"{name}, replay" for store, name in STORES.items() if store in ("file", "sqlite")},
+         "file+tap": f"{STORES['file']}, tapped"}
+# Records/s of weir to those of the bare client on the same server; of exactly once to at least once; of replay to run; tapped to untapped.
+CEILING_GOAL, ONCE_GOAL, REPLAY_GOAL, TAP_GOAL = 0.85, 0.9, 0.9, 0.9
 # Of the bare client: what weir hands over between two flushes by default.
 FLUSH = 16384
 # Those with a goal in memory show that they need no more, the others have what weir takes by itself.
@@ -49,10 +51,12 @@ def produce(*arguments, **kwargs):
     subprocess.run([f"{TOOLS}/produce", "--brokers", BROKER, "--partitions", str(PARTITIONS), *arguments], check=True, **kwargs)
 
 
-def measure(command, **kwargs):
-    """Run to the end; seconds, CPU seconds and peak RSS of the process."""
+def measure(command, beside=None, **kwargs):
+    """Run to the end; seconds, CPU seconds and peak RSS of the process. beside: called when it is started."""
     began = time.monotonic()
     process = subprocess.Popen(command, **kwargs)
+    if beside:
+        beside()
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     seconds = time.monotonic() - began
@@ -110,6 +114,35 @@ def stored_in(kind, out):
     return int(count.stdout)
 
 
+class Tap:
+    """A config whose service can be tapped, and a tap of all that passes, from the moment it listens to its end."""
+
+    def __init__(self, config):
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            self.address = f"127.0.0.1:{server.getsockname()[1]}"
+        self.config = os.path.join(SCRATCH, "tapped.yaml")
+        with open(config, encoding="utf-8") as file, open(self.config, "w", encoding="utf-8") as out:
+            out.write(file.read().replace("admin: false", f"admin: {{listen: {self.address}}}"))
+        self.process = None
+
+    def begin(self):
+        host, port = self.address.split(":")
+        for _ in range(500):
+            try:
+                socket.create_connection((host, int(port)), timeout=1).close()
+                break
+            except OSError:
+                time.sleep(0.01)
+        self.process = subprocess.Popen([WEIR, "tap", "--admin", f"http://{self.address}", "--stage", "enrich", "--json"],
+                                        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+
+    def end(self):
+        """A run without its tap shows nothing."""
+        lines = self.process.communicate()[0].splitlines()
+        if len(lines) < 100:
+            sys.exit(f"bench: the tap showed {len(lines)} records: {lines[-1:]}")
+
+
 def run_weir(name, number):
     store, _, how = name.partition("+")
     once = how == "once"
@@ -126,7 +159,11 @@ def run_weir(name, number):
                        BENCH_DIR=SCRATCH, BENCH_OUT=out, BENCH_MEMORY=memory or os.environ.get("MEMORY", MEMORY.get(kind, "256MiB")),
                        BENCH_DELIVERY="exactly_once" if once else "at_least_once")
     command = ["replay", "--name", "bench", "--execute"] if how == "replay" else ["run", "--exit-at-end"]
-    result = measure([WEIR, *command, f"{HERE}/{kind}.yaml", "--quiet", "--receipt", receipt], env=environment)
+    config = f"{HERE}/{kind}.yaml"
+    tap = Tap(config) if how == "tap" else None
+    result = measure([WEIR, *command, tap.config if tap else config, "--quiet", "--receipt", receipt], beside=tap and tap.begin, env=environment)
+    if tap:
+        tap.end()
     with open(receipt, encoding="utf-8") as file:
         said = json.load(file)
     if said["consumed"] != RECORDS or said["stored"] != RECORDS:
@@ -155,7 +192,7 @@ def ratio(results, kind, other):
 def print_ratios(results):
     for store, name in STORES.items():
         for kind, other, goal, of in ((store, f"{store}-ceiling", CEILING_GOAL, "the bare client's"), (f"{store}+once", store, ONCE_GOAL, "at least once's"),
-                                      (f"{store}+replay", store, REPLAY_GOAL, "run's")):
+                                      (f"{store}+replay", store, REPLAY_GOAL, "run's"), (f"{store}+tap", store, TAP_GOAL, "untapped")):
             share = ratio(results, kind, other)
             if share is not None:
                 print(f"{NAMES[kind]:32}{share:>10.2f} of {of} records/s: {'met' if share >= goal else 'MISSED'} ({goal})")

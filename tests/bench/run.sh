@@ -2,8 +2,8 @@
 # `make bench`: CPU per record of whole `weir run` processes on a real broker, against a bare consumer (bench.py tells how).
 #   WEIR_BROKER=HOST:PORT   a broker of your own, instead of one that is started with its data in a temporary folder
 #   RECORDS=5000000 ROUNDS=3 COMPRESSION=lz4 MEMORY=24MiB
-#   PIPELINES=floor,file,sqlite+once,kafka@256MiB,postgres,...   STORE[@MEMORY][+once|+replay]; +once: with delivery: exactly_once;
-#                           +replay: by `weir replay` of all of it
+#   PIPELINES=floor,file,sqlite+once,kafka@256MiB,postgres,...   STORE[@MEMORY][+once|+replay|+tap]; +once: with delivery: exactly_once;
+#                           +replay: by `weir replay` of all of it; +tap: with a `weir tap` of all that passes
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
