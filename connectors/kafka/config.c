@@ -112,33 +112,6 @@ static bool names_internal_topic(const struct kafka_source_config *config)
     return false;
 }
 
-static enum status set_all(rd_kafka_conf_t *conf, const struct kafka_setting *settings, struct error *error)
-{
-    enum status status = STATUS_OK;
-    for (; settings->name != NULL && status == STATUS_OK; settings++) {
-        if (settings->value != NULL)
-            status = kafka_conf_set(conf, settings->name, settings->value, error);
-    }
-    return status;
-}
-
-static enum status set_own(rd_kafka_conf_t *conf, const struct kafka_source_config *config, struct error *error)
-{
-    const struct kafka_setting own[] = {
-        {"group.id", config->group},
-        {"group.instance.id", config->instance},
-        {"group.protocol", protocol_names[config->protocol]},
-        /* Only for a position that the log does not have: back to what there is, as a duplicate beats a loss. Where a new group starts is settled
-         * when a partition is assigned. */
-        {"auto.offset.reset", "earliest"},
-        {"enable.auto.commit", "true"},
-        {"enable.auto.offset.store", "false"},
-        {"enable.partition.eof", "true"},
-        {NULL, NULL},
-    };
-    return set_all(conf, own, error);
-}
-
 rd_kafka_conf_t *kafka_source_conf(const struct kafka_source_config *config, struct error *error)
 {
     bool classic = config->protocol == KAFKA_PROTOCOL_CLASSIC, pattern = has_pattern(config);
@@ -157,11 +130,19 @@ rd_kafka_conf_t *kafka_source_conf(const struct kafka_source_config *config, str
         {"topic.blacklist", pattern && !names_internal_topic(config) ? "^__.*" : NULL},
         {NULL, NULL},
     };
-    rd_kafka_conf_t *conf = kafka_conf_new(KAFKA_CONSUMER, NULL, &config->connection, defaults, error);
-    if (conf == NULL || set_own(conf, config, error) == STATUS_OK)
-        return conf;
-    rd_kafka_conf_destroy(conf);
-    return NULL;
+    const struct kafka_setting own[] = {
+        {"group.id", config->group},
+        {"group.instance.id", config->instance},
+        {"group.protocol", protocol_names[config->protocol]},
+        /* Only for a position that the log does not have: back to what there is, as a duplicate beats a loss. Where a new group starts is settled
+         * when a partition is assigned. */
+        {"auto.offset.reset", "earliest"},
+        {"enable.auto.commit", "true"},
+        {"enable.auto.offset.store", "false"},
+        {"enable.partition.eof", "true"},
+        {NULL, NULL},
+    };
+    return kafka_conf_with(kafka_conf_new(KAFKA_CONSUMER, NULL, &config->connection, defaults, error), own, error);
 }
 
 /* -- check -- */

@@ -213,6 +213,14 @@ static enum status set_all(rd_kafka_conf_t *conf, const struct kafka_setting *se
     return status;
 }
 
+rd_kafka_conf_t *kafka_conf_with(rd_kafka_conf_t *conf, const struct kafka_setting *own, struct error *error)
+{
+    if (conf == NULL || set_all(conf, own, error) == STATUS_OK)
+        return conf;
+    rd_kafka_conf_destroy(conf);
+    return NULL;
+}
+
 static enum status set_security(rd_kafka_conf_t *conf, const struct kafka_connection *connection, struct error *error)
 {
     const struct kafka_sasl *sasl = &connection->sasl;

@@ -75,6 +75,9 @@ rd_kafka_conf_t *kafka_conf_new(enum kafka_role role, const struct kafka_connect
                                 struct error *error) WARN_UNUSED;
 /* Sets one of weir's own; an error of ours, or of a value out of the config. */
 enum status kafka_conf_set(rd_kafka_conf_t *conf, const char *name, const char *value, struct error *error) WARN_UNUSED;
+/* Sets all of own, NULL-terminated by name; takes conf, which may be NULL, and answers it, or NULL. */
+rd_kafka_conf_t *kafka_conf_with(rd_kafka_conf_t *conf, const struct kafka_setting *own,
+                                 struct error *error) WARN_UNUSED;
 /* The value of a number among conf's properties; `otherwise` when it has none. */
 int64_t kafka_conf_number(const rd_kafka_conf_t *conf, const char *name, int64_t otherwise);
 /* What librdkafka says to all of it together, without a broker: takes conf, made of a connection that is offline. */

@@ -276,24 +276,6 @@ static void lag_date(void *arg, struct lag_report *report, struct context *conte
 
 /* -- the handle -- */
 
-static enum status set_own(rd_kafka_conf_t *conf, struct error *error)
-{
-    static const struct kafka_setting OWN[] = {
-        {"enable.auto.commit", "false"},
-        {"auto.offset.reset", "error"},
-        {"allow.auto.create.topics", "false"},
-        /* A broker sends one batch at least, however large; no more is wanted. */
-        {"fetch.message.max.bytes", "1"},
-        {"queued.min.messages", "1"},
-        {"fetch.wait.max.ms", "100"},
-        {NULL, NULL},
-    };
-    enum status status = STATUS_OK;
-    for (const struct kafka_setting *own = OWN; own->name != NULL && status == STATUS_OK; own++)
-        status = kafka_conf_set(conf, own->name, own->value, error);
-    return status;
-}
-
 static void lag_close(void *arg)
 {
     struct kafka_lag *lag = arg;
@@ -305,17 +287,23 @@ static void lag_close(void *arg)
 
 static enum status lag_open(const void *config, const struct connector_env *env, void **ret, struct error *error)
 {
+    static const struct kafka_setting OWN[] = {
+        {"enable.auto.commit", "false"},
+        {"auto.offset.reset", "error"},
+        {"allow.auto.create.topics", "false"},
+        /* A broker sends one batch at least, however large; no more is wanted. */
+        {"fetch.message.max.bytes", "1"},
+        {"queued.min.messages", "1"},
+        {"fetch.wait.max.ms", "100"},
+        {NULL, NULL},
+    };
     (void)env;
     struct kafka_lag *lag = calloc(1, sizeof *lag);
     if (lag == NULL)
         return error_set(error, ERROR_FATAL, "out of memory");
     lag->config = config;
     lag->client = (struct kafka_client){.part = "lag", .owner = lag};
-    rd_kafka_conf_t *conf = kafka_source_conf(lag->config, error);
-    if (conf != NULL && set_own(conf, error) != STATUS_OK) {
-        rd_kafka_conf_destroy(conf);
-        conf = NULL;
-    }
+    rd_kafka_conf_t *conf = kafka_conf_with(kafka_source_conf(lag->config, error), OWN, error);
     if (conf == NULL || kafka_client_open(&lag->client, KAFKA_CONSUMER, conf, error) != STATUS_OK) {
         free(lag);
         return STATUS_FAILED;
