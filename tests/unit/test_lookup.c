@@ -3,174 +3,106 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <unistd.h>
 #include <cmocka.h>
 
 #include "processor/log.h"
-#include "tests/support/staged.h"
-
-extern const struct stage_type lookup_stage;
-
-/* A folder with a table in it. */
-struct fixture {
-    char dir[32], path[64];
-    struct staged staged;
-};
-
-static int set_up(void **state)
-{
-    struct fixture *fixture = calloc(1, sizeof *fixture);
-    assert_non_null(fixture);
-    strcpy(fixture->dir, "/tmp/weir-lookup-XXXXXX");
-    assert_non_null(mkdtemp(fixture->dir));
-    snprintf(fixture->path, sizeof fixture->path, "%s/t.csv", fixture->dir);
-    *state = fixture;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct fixture *fixture = *state;
-    unlink(fixture->path);
-    rmdir(fixture->dir);
-    free(fixture);
-    return 0;
-}
-
-/* As it is safe: beside, and then by rename. */
-static void replace(const struct fixture *fixture, const char *text)
-{
-    char beside[80];
-    snprintf(beside, sizeof beside, "%s.new", fixture->path);
-    FILE *file = fopen(beside, "w");
-    assert_non_null(file);
-    assert_true(fputs(text, file) >= 0);
-    assert_int_equal(fclose(file), 0);
-    assert_int_equal(rename(beside, fixture->path), 0);
-}
-
-static const char TABLE[] = "customer_id,name,tier,\"odd.name\"\nc-1,Anna,gold,1\n42,Ben,,2\n";
-
-static void begin(struct fixture *fixture, const char *yaml)
-{
-    replace(fixture, TABLE);
-    staged_init(&fixture->staged, &lookup_stage, fixture->dir, yaml);
-}
-
-static void end(struct fixture *fixture)
-{
-    staged_fini(&fixture->staged);
-}
-
-static void ask(struct fixture *fixture, const char *json, const char *expected)
-{
-    assert_string_equal(staged_ask(&fixture->staged, json), expected);
-}
-
-static int64_t metric_of(struct fixture *fixture, enum metric_type type, const char *name)
-{
-    return metric_get(metrics_get(fixture->staged.metrics, type, name, "", "stage=\"lookup\",table=\"t.csv\""));
-}
-
-static int64_t misses(struct fixture *fixture)
-{
-    return metric_of(fixture, METRIC_COUNTER, "weir_lookup_misses_total");
-}
+#include "tests/support/looked_up.h"
 
 static void a_row_becomes_an_object_under_into(void **state)
 {
-    struct fixture *fixture = *state;
-    begin(fixture, "{table: t.csv, match: customer_id, fields: [name, tier], into: customer}");
-    ask(fixture, "{\"customer_id\": \"c-1\", \"n\": 1}",
-        "{\"customer_id\": \"c-1\", \"n\": 1,\"customer\":{\"name\":\"Anna\",\"tier\":\"gold\"}}");
-    ask(fixture, "{\"customer\": 1, \"customer_id\": \"c-1\"}",
-        "{\"customer\": {\"name\":\"Anna\",\"tier\":\"gold\"},\"customer_id\": \"c-1\"}");
-    assert_int_equal(metric_of(fixture, METRIC_GAUGE, "weir_lookup_rows"), 2);
-    assert_int_equal(misses(fixture), 0);
-    end(fixture);
+    struct looked_up *fixture = *state;
+    looked_up_begin(fixture, "{table: t.csv, match: customer_id, fields: [name, tier], into: customer}");
+    looked_up_ask(fixture, "{\"customer_id\": \"c-1\", \"n\": 1}",
+                  "{\"customer_id\": \"c-1\", \"n\": 1,\"customer\":{\"name\":\"Anna\",\"tier\":\"gold\"}}");
+    looked_up_ask(fixture, "{\"customer\": 1, \"customer_id\": \"c-1\"}",
+                  "{\"customer\": {\"name\":\"Anna\",\"tier\":\"gold\"},\"customer_id\": \"c-1\"}");
+    assert_int_equal(looked_up_metric(fixture, METRIC_GAUGE, "weir_lookup_rows"), 2);
+    assert_int_equal(looked_up_misses(fixture), 0);
+    staged_fini(&fixture->staged);
 }
 
 static void without_into_columns_become_members_of_the_same_name(void **state)
 {
-    struct fixture *fixture = *state;
-    begin(fixture, "{table: t.csv, match: customer_id, fields: [tier, name, odd.name]}");
-    ask(fixture, "{\"customer_id\": \"c-1\", \"name\": \"?\"}",
-        "{\"customer_id\": \"c-1\", \"name\": \"Anna\",\"tier\":\"gold\",\"odd.name\":\"1\"}");
-    end(fixture);
+    struct looked_up *fixture = *state;
+    looked_up_begin(fixture, "{table: t.csv, match: customer_id, fields: [tier, name, odd.name]}");
+    looked_up_ask(fixture, "{\"customer_id\": \"c-1\", \"name\": \"?\"}",
+                  "{\"customer_id\": \"c-1\", \"name\": \"Anna\",\"tier\":\"gold\",\"odd.name\":\"1\"}");
+    staged_fini(&fixture->staged);
 }
 
 static void keys_are_compared_by_their_text(void **state)
 {
-    struct fixture *fixture = *state;
-    begin(fixture, "{table: t.csv, match: customer_id, fields: name}");
-    ask(fixture, "{\"customer_id\": 42}", "{\"customer_id\": 42,\"name\":\"Ben\"}");
-    ask(fixture, "{\"customer_id\": \"42\"}", "{\"customer_id\": \"42\",\"name\":\"Ben\"}");
-    ask(fixture, "{\"customer_id\": \"c\\u002d1\"}", "{\"customer_id\": \"c\\u002d1\",\"name\":\"Anna\"}");
-    ask(fixture, "{\"customer_id\": 42.0}", "{\"customer_id\": 42.0}");
-    ask(fixture, "{\"customer_id\": [42]}", "{\"customer_id\": [42]}");
-    assert_int_equal(misses(fixture), 2);
-    end(fixture);
+    struct looked_up *fixture = *state;
+    looked_up_begin(fixture, "{table: t.csv, match: customer_id, fields: name}");
+    looked_up_ask(fixture, "{\"customer_id\": 42}", "{\"customer_id\": 42,\"name\":\"Ben\"}");
+    looked_up_ask(fixture, "{\"customer_id\": \"42\"}", "{\"customer_id\": \"42\",\"name\":\"Ben\"}");
+    looked_up_ask(fixture, "{\"customer_id\": \"c\\u002d1\"}", "{\"customer_id\": \"c\\u002d1\",\"name\":\"Anna\"}");
+    looked_up_ask(fixture, "{\"customer_id\": 42.0}", "{\"customer_id\": 42.0}");
+    looked_up_ask(fixture, "{\"customer_id\": [42]}", "{\"customer_id\": [42]}");
+    assert_int_equal(looked_up_misses(fixture), 2);
+    staged_fini(&fixture->staged);
 }
 
 static void match_may_be_any_path_and_column_any_name(void **state)
 {
-    struct fixture *fixture = *state;
-    begin(fixture, "{table: t.csv, match: \".orders[1].who\", column: name, fields: [tier], into: who.customer}");
-    ask(fixture, "{\"orders\": [0, {\"who\": \"Anna\"}], \"who\": {}}",
-        "{\"orders\": [0, {\"who\": \"Anna\"}], \"who\": {\"customer\":{\"tier\":\"gold\"}}}");
-    ask(fixture, "{\"orders\": [0, {\"who\": \"Anna\"}], \"who\": 1}",
-        "reject type: can't set who.customer: what it stands in is not an object");
-    end(fixture);
-    begin(fixture, "{table: t.csv, match: .order.customer_id, fields: [name]}");
-    ask(fixture, "{\"order\": {\"customer_id\": \"c-1\"}}",
-        "{\"order\": {\"customer_id\": \"c-1\"},\"name\":\"Anna\"}");
-    end(fixture);
+    struct looked_up *fixture = *state;
+    looked_up_begin(fixture,
+                    "{table: t.csv, match: \".orders[1].who\", column: name, fields: [tier], into: who.customer}");
+    looked_up_ask(fixture, "{\"orders\": [0, {\"who\": \"Anna\"}], \"who\": {}}",
+                  "{\"orders\": [0, {\"who\": \"Anna\"}], \"who\": {\"customer\":{\"tier\":\"gold\"}}}");
+    looked_up_ask(fixture, "{\"orders\": [0, {\"who\": \"Anna\"}], \"who\": 1}",
+                  "reject type: can't set who.customer: what it stands in is not an object");
+    staged_fini(&fixture->staged);
+    looked_up_begin(fixture, "{table: t.csv, match: .order.customer_id, fields: [name]}");
+    looked_up_ask(fixture, "{\"order\": {\"customer_id\": \"c-1\"}}",
+                  "{\"order\": {\"customer_id\": \"c-1\"},\"name\":\"Anna\"}");
+    staged_fini(&fixture->staged);
 }
 
 static void a_record_without_a_row_is_forwarded_rejected_or_dropped(void **state)
 {
-    struct fixture *fixture = *state;
+    struct looked_up *fixture = *state;
     static const char *const NONE[] = {"{\"customer_id\": \"c-9\"}", "{\"customer_id\": null}",
                                        "{\"customer_id\": \"\"}", "{}"};
-    begin(fixture, "{table: t.csv, match: customer_id, fields: [name], on_missing: forward}");
+    looked_up_begin(fixture, "{table: t.csv, match: customer_id, fields: [name], on_missing: forward}");
     for (int i = 0; i < 4; i++)
-        ask(fixture, NONE[i], NONE[i]);
-    assert_int_equal(misses(fixture), 4);
-    end(fixture);
-    begin(fixture, "{table: t.csv, match: customer_id, fields: [name], on_missing: drop}");
+        looked_up_ask(fixture, NONE[i], NONE[i]);
+    assert_int_equal(looked_up_misses(fixture), 4);
+    staged_fini(&fixture->staged);
+    looked_up_begin(fixture, "{table: t.csv, match: customer_id, fields: [name], on_missing: drop}");
     for (int i = 0; i < 4; i++)
-        ask(fixture, NONE[i], "drop");
-    assert_int_equal(misses(fixture), 4);
-    end(fixture);
-    begin(fixture, "{table: t.csv, match: customer_id, fields: [name], on_missing: reject}");
-    ask(fixture, NONE[0], "reject lookup: t.csv has no row for customer_id 'c-9'");
+        looked_up_ask(fixture, NONE[i], "drop");
+    assert_int_equal(looked_up_misses(fixture), 4);
+    staged_fini(&fixture->staged);
+    looked_up_begin(fixture, "{table: t.csv, match: customer_id, fields: [name], on_missing: reject}");
+    looked_up_ask(fixture, NONE[0], "reject lookup: t.csv has no row for customer_id 'c-9'");
     for (int i = 1; i < 4; i++)
-        ask(fixture, NONE[i], "reject lookup: nothing at customer_id to look up in t.csv");
-    ask(fixture, "{\"customer_id\": \"c-1\"}", "{\"customer_id\": \"c-1\",\"name\":\"Anna\"}");
-    assert_int_equal(misses(fixture), 4);
-    end(fixture);
+        looked_up_ask(fixture, NONE[i], "reject lookup: nothing at customer_id to look up in t.csv");
+    looked_up_ask(fixture, "{\"customer_id\": \"c-1\"}", "{\"customer_id\": \"c-1\",\"name\":\"Anna\"}");
+    assert_int_equal(looked_up_misses(fixture), 4);
+    staged_fini(&fixture->staged);
 }
 
 static void a_field_that_a_row_lacks_is_not_set(void **state)
 {
-    struct fixture *fixture = *state;
-    replace(fixture, "{\"id\": 1, \"a\": [1], \"b\": 2}\n{\"id\": 2, \"b\": null}\n");
+    struct looked_up *fixture = *state;
+    looked_up_replace(fixture, "{\"id\": 1, \"a\": [1], \"b\": 2}\n{\"id\": 2, \"b\": null}\n");
     char path[80];
     snprintf(path, sizeof path, "%s.ndjson", fixture->path);
     assert_int_equal(rename(fixture->path, path), 0);
     staged_init(&fixture->staged, &lookup_stage, fixture->dir, "{table: t.csv.ndjson, match: id, fields: [a, b]}");
-    ask(fixture, "{\"id\": 1}", "{\"id\": 1,\"a\":[1],\"b\":2}");
-    ask(fixture, "{\"id\": \"2\", \"a\": 7}", "{\"id\": \"2\", \"a\": 7,\"b\":null}");
-    end(fixture);
+    looked_up_ask(fixture, "{\"id\": 1}", "{\"id\": 1,\"a\":[1],\"b\":2}");
+    looked_up_ask(fixture, "{\"id\": \"2\", \"a\": 7}", "{\"id\": \"2\", \"a\": 7,\"b\":null}");
+    staged_fini(&fixture->staged);
     unlink(path);
 }
 
 static void every_record_of_a_large_batch_gets_its_own_row(void **state)
 {
-    struct fixture *fixture = *state;
+    struct looked_up *fixture = *state;
     enum { RECORDS = 1000 };
-    begin(fixture, "{table: t.csv, match: customer_id, fields: [name], on_missing: drop}");
+    looked_up_begin(fixture, "{table: t.csv, match: customer_id, fields: [name], on_missing: drop}");
     struct batch *batch = records_batch(&fixture->staged.records);
     static const char *const IN[] = {"{\"customer_id\": \"c-1\"}", "{\"customer_id\": 42}", "{\"customer_id\": 43}",
                                      "[]"};
@@ -184,39 +116,39 @@ static void every_record_of_a_large_batch_gets_its_own_row(void **state)
                                       "{\"customer_id\": 42,\"name\":\"Ben\"}", "drop", "settled"};
     for (int i = 0; i < RECORDS; i++)
         assert_string_equal(staged_answer(&fixture->staged, batch, &batch->records[i]), OUT[i % 4]);
-    assert_int_equal(misses(fixture), RECORDS / 4);
+    assert_int_equal(looked_up_misses(fixture), RECORDS / 4);
     batch_free(batch);
-    end(fixture);
+    staged_fini(&fixture->staged);
 }
 
 static void what_is_no_object_is_rejected_and_a_tombstone_passes(void **state)
 {
-    struct fixture *fixture = *state;
-    begin(fixture, "{table: t.csv, match: customer_id, fields: [name], on_missing: drop}");
-    ask(fixture, "[1]", "reject type: expected a JSON object, found another JSON value");
+    struct looked_up *fixture = *state;
+    looked_up_begin(fixture, "{table: t.csv, match: customer_id, fields: [name], on_missing: drop}");
+    looked_up_ask(fixture, "[1]", "reject type: expected a JSON object, found another JSON value");
     struct batch *batch = records_batch(&fixture->staged.records);
     struct record *record = records_add(batch, "k", NULL);
     record->document = (struct document){.kind = DOCUMENT_NULL};
     staged_process(&fixture->staged, batch);
     assert_int_equal(record->answer, STAGE_FORWARD);
     batch_free(batch);
-    assert_int_equal(misses(fixture), 0);
-    end(fixture);
+    assert_int_equal(looked_up_misses(fixture), 0);
+    staged_fini(&fixture->staged);
 }
 
 static void a_table_that_cannot_be_read_keeps_the_stage_from_opening(void **state)
 {
-    struct fixture *fixture = *state;
+    struct looked_up *fixture = *state;
     static const char YAML[] = "{table: t.csv, match: customer_id, fields: [name]}";
     char expected[256];
     staged_refuse(&fixture->staged, &lookup_stage, fixture->dir, YAML);
     snprintf(expected, sizeof expected, "%s: can't be opened: No such file or directory", fixture->path);
     assert_string_equal(fixture->staged.answer, expected);
-    replace(fixture, "customer_id,name\nc-1\n");
+    looked_up_replace(fixture, "customer_id,name\nc-1\n");
     staged_refuse(&fixture->staged, &lookup_stage, fixture->dir, YAML);
     snprintf(expected, sizeof expected, "%s:2: expected 2 values, as the first row has, found 1", fixture->path);
     assert_string_equal(fixture->staged.answer, expected);
-    replace(fixture, TABLE);
+    looked_up_replace(fixture, LOOKED_UP_TABLE);
     staged_refuse(&fixture->staged, &lookup_stage, fixture->dir,
                   "{table: t.csv, match: customer_id, fields: [name], max_size: 10}");
     assert_non_null(strstr(fixture->staged.answer, "at most 10 are allowed"));
@@ -242,16 +174,22 @@ int main(void)
 {
     log_set(LOG_ERROR, false);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(a_row_becomes_an_object_under_into, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(without_into_columns_become_members_of_the_same_name, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(keys_are_compared_by_their_text, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(match_may_be_any_path_and_column_any_name, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_record_without_a_row_is_forwarded_rejected_or_dropped, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_field_that_a_row_lacks_is_not_set, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(every_record_of_a_large_batch_gets_its_own_row, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(what_is_no_object_is_rejected_and_a_tombstone_passes, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_table_that_cannot_be_read_keeps_the_stage_from_opening, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(mistakes_in_its_config_are_told, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_row_becomes_an_object_under_into, looked_up_set_up, looked_up_tear_down),
+        cmocka_unit_test_setup_teardown(without_into_columns_become_members_of_the_same_name, looked_up_set_up,
+                                        looked_up_tear_down),
+        cmocka_unit_test_setup_teardown(keys_are_compared_by_their_text, looked_up_set_up, looked_up_tear_down),
+        cmocka_unit_test_setup_teardown(match_may_be_any_path_and_column_any_name, looked_up_set_up,
+                                        looked_up_tear_down),
+        cmocka_unit_test_setup_teardown(a_record_without_a_row_is_forwarded_rejected_or_dropped, looked_up_set_up,
+                                        looked_up_tear_down),
+        cmocka_unit_test_setup_teardown(a_field_that_a_row_lacks_is_not_set, looked_up_set_up, looked_up_tear_down),
+        cmocka_unit_test_setup_teardown(every_record_of_a_large_batch_gets_its_own_row, looked_up_set_up,
+                                        looked_up_tear_down),
+        cmocka_unit_test_setup_teardown(what_is_no_object_is_rejected_and_a_tombstone_passes, looked_up_set_up,
+                                        looked_up_tear_down),
+        cmocka_unit_test_setup_teardown(a_table_that_cannot_be_read_keeps_the_stage_from_opening, looked_up_set_up,
+                                        looked_up_tear_down),
+        cmocka_unit_test_setup_teardown(mistakes_in_its_config_are_told, looked_up_set_up, looked_up_tear_down),
     };
     return cmocka_run_group_tests_name("lookup", tests, NULL, NULL);
 }

@@ -6,94 +6,24 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #include <cmocka.h>
 
 #include "processor/clock.h"
 #include "processor/log.h"
-#include "tests/support/staged.h"
+#include "tests/support/looked_up.h"
 
-extern const struct stage_type lookup_stage;
-
-/* A folder with a table in it. */
-struct fixture {
-    char dir[32], path[64];
-    struct staged staged;
-};
-
-static int set_up(void **state)
+static int64_t reloads(struct looked_up *fixture)
 {
-    struct fixture *fixture = calloc(1, sizeof *fixture);
-    assert_non_null(fixture);
-    strcpy(fixture->dir, "/tmp/weir-lookup-XXXXXX");
-    assert_non_null(mkdtemp(fixture->dir));
-    snprintf(fixture->path, sizeof fixture->path, "%s/t.csv", fixture->dir);
-    *state = fixture;
-    return 0;
+    return looked_up_metric(fixture, METRIC_COUNTER, "weir_lookup_reloads_total");
 }
 
-static int tear_down(void **state)
+static int64_t failures(struct looked_up *fixture)
 {
-    struct fixture *fixture = *state;
-    unlink(fixture->path);
-    rmdir(fixture->dir);
-    free(fixture);
-    return 0;
+    return looked_up_metric(fixture, METRIC_COUNTER, "weir_lookup_reload_failures_total");
 }
 
-/* As it is safe: beside, and then by rename. */
-static void replace(const struct fixture *fixture, const char *text)
-{
-    char beside[80];
-    snprintf(beside, sizeof beside, "%s.new", fixture->path);
-    FILE *file = fopen(beside, "w");
-    assert_non_null(file);
-    assert_true(fputs(text, file) >= 0);
-    assert_int_equal(fclose(file), 0);
-    assert_int_equal(rename(beside, fixture->path), 0);
-}
-
-static const char TABLE[] = "customer_id,name,tier,\"odd.name\"\nc-1,Anna,gold,1\n42,Ben,,2\n";
-
-static void begin(struct fixture *fixture, const char *yaml)
-{
-    replace(fixture, TABLE);
-    staged_init(&fixture->staged, &lookup_stage, fixture->dir, yaml);
-}
-
-static void end(struct fixture *fixture)
-{
-    staged_fini(&fixture->staged);
-}
-
-static void ask(struct fixture *fixture, const char *json, const char *expected)
-{
-    assert_string_equal(staged_ask(&fixture->staged, json), expected);
-}
-
-static int64_t metric_of(struct fixture *fixture, enum metric_type type, const char *name)
-{
-    return metric_get(metrics_get(fixture->staged.metrics, type, name, "", "stage=\"lookup\",table=\"t.csv\""));
-}
-
-static int64_t misses(struct fixture *fixture)
-{
-    return metric_of(fixture, METRIC_COUNTER, "weir_lookup_misses_total");
-}
-
-static int64_t reloads(struct fixture *fixture)
-{
-    return metric_of(fixture, METRIC_COUNTER, "weir_lookup_reloads_total");
-}
-
-static int64_t failures(struct fixture *fixture)
-{
-    return metric_of(fixture, METRIC_COUNTER, "weir_lookup_reload_failures_total");
-}
-
-static void wait_until(int64_t (*count)(struct fixture *fixture), struct fixture *fixture, int64_t least)
+static void wait_until(int64_t (*count)(struct looked_up *fixture), struct looked_up *fixture, int64_t least)
 {
     int64_t deadline = clock_now() + 20 * CLOCK_SECOND;
     while (count(fixture) < least) {
@@ -106,63 +36,63 @@ static const char LIVE[] = "{table: t.csv, match: customer_id, fields: [name], r
 
 static void a_replaced_file_is_loaded_and_older_batches_keep_what_they_have(void **state)
 {
-    struct fixture *fixture = *state;
-    begin(fixture, LIVE);
+    struct looked_up *fixture = *state;
+    looked_up_begin(fixture, LIVE);
     struct batch *before = records_batch(&fixture->staged.records);
     struct record *record = records_add_json(before, "{\"customer_id\": \"c-1\"}");
     staged_process(&fixture->staged, before);
-    replace(fixture, "customer_id,name\nc-1,Anna Lena\nc-2,Carl\nc-3,Dora\n");
+    looked_up_replace(fixture, "customer_id,name\nc-1,Anna Lena\nc-2,Carl\nc-3,Dora\n");
     wait_until(reloads, fixture, 1);
-    ask(fixture, "{\"customer_id\": \"c-1\"}", "{\"customer_id\": \"c-1\",\"name\":\"Anna Lena\"}");
-    assert_int_equal(metric_of(fixture, METRIC_GAUGE, "weir_lookup_rows"), 3);
+    looked_up_ask(fixture, "{\"customer_id\": \"c-1\"}", "{\"customer_id\": \"c-1\",\"name\":\"Anna Lena\"}");
+    assert_int_equal(looked_up_metric(fixture, METRIC_GAUGE, "weir_lookup_rows"), 3);
     assert_string_equal(staged_answer(&fixture->staged, before, record),
                         "{\"customer_id\": \"c-1\",\"name\":\"Anna\"}");
     batch_free(before);
     assert_int_equal(failures(fixture), 0);
-    end(fixture);
+    staged_fini(&fixture->staged);
 }
 
 static void a_file_that_is_written_in_place_is_loaded_too(void **state)
 {
-    struct fixture *fixture = *state;
-    begin(fixture, LIVE);
+    struct looked_up *fixture = *state;
+    looked_up_begin(fixture, LIVE);
     /* Of the same size, in the same inode. */
     FILE *file = fopen(fixture->path, "r+");
     assert_non_null(file);
     assert_true(fputs("customer_id,name,tier,\"odd.name\"\nc-1,Emma", file) >= 0);
     assert_int_equal(fclose(file), 0);
     wait_until(reloads, fixture, 1);
-    ask(fixture, "{\"customer_id\": \"c-1\"}", "{\"customer_id\": \"c-1\",\"name\":\"Emma\"}");
-    end(fixture);
+    looked_up_ask(fixture, "{\"customer_id\": \"c-1\"}", "{\"customer_id\": \"c-1\",\"name\":\"Emma\"}");
+    staged_fini(&fixture->staged);
 }
 
 static void a_broken_file_leaves_the_old_table_in_use_until_it_is_mended(void **state)
 {
-    struct fixture *fixture = *state;
-    begin(fixture, LIVE);
-    replace(fixture, "customer_id,name\nc-1,\"Anna\n");
+    struct looked_up *fixture = *state;
+    looked_up_begin(fixture, LIVE);
+    looked_up_replace(fixture, "customer_id,name\nc-1,\"Anna\n");
     wait_until(failures, fixture, 1);
-    ask(fixture, "{\"customer_id\": \"c-1\"}", "{\"customer_id\": \"c-1\",\"name\":\"Anna\"}");
+    looked_up_ask(fixture, "{\"customer_id\": \"c-1\"}", "{\"customer_id\": \"c-1\",\"name\":\"Anna\"}");
     assert_int_equal(reloads(fixture), 0);
-    assert_int_equal(metric_of(fixture, METRIC_GAUGE, "weir_lookup_rows"), 2);
-    replace(fixture, "customer_id,name\nc-1,Frida\n");
+    assert_int_equal(looked_up_metric(fixture, METRIC_GAUGE, "weir_lookup_rows"), 2);
+    looked_up_replace(fixture, "customer_id,name\nc-1,Frida\n");
     wait_until(reloads, fixture, 1);
-    ask(fixture, "{\"customer_id\": \"c-1\"}", "{\"customer_id\": \"c-1\",\"name\":\"Frida\"}");
+    looked_up_ask(fixture, "{\"customer_id\": \"c-1\"}", "{\"customer_id\": \"c-1\",\"name\":\"Frida\"}");
     assert_int_equal(failures(fixture), 1); /* a broken file is read once */
-    end(fixture);
+    staged_fini(&fixture->staged);
 }
 
 static void a_file_that_is_gone_leaves_the_old_table_in_use_until_it_is_back(void **state)
 {
-    struct fixture *fixture = *state;
-    begin(fixture, LIVE);
+    struct looked_up *fixture = *state;
+    looked_up_begin(fixture, LIVE);
     assert_int_equal(unlink(fixture->path), 0);
     wait_until(failures, fixture, 2);
-    ask(fixture, "{\"customer_id\": 42}", "{\"customer_id\": 42,\"name\":\"Ben\"}");
-    replace(fixture, "customer_id,name\n42,Gustav\n");
+    looked_up_ask(fixture, "{\"customer_id\": 42}", "{\"customer_id\": 42,\"name\":\"Ben\"}");
+    looked_up_replace(fixture, "customer_id,name\n42,Gustav\n");
     wait_until(reloads, fixture, 1);
-    ask(fixture, "{\"customer_id\": 42}", "{\"customer_id\": 42,\"name\":\"Gustav\"}");
-    end(fixture);
+    looked_up_ask(fixture, "{\"customer_id\": 42}", "{\"customer_id\": 42,\"name\":\"Gustav\"}");
+    staged_fini(&fixture->staged);
 }
 
 static unsigned threads(void)
@@ -178,26 +108,26 @@ static unsigned threads(void)
 
 static void the_thread_ends_with_the_stage_and_reload_0s_needs_none(void **state)
 {
-    struct fixture *fixture = *state;
+    struct looked_up *fixture = *state;
     unsigned before = threads();
-    begin(fixture, LIVE);
+    looked_up_begin(fixture, LIVE);
     assert_int_equal(threads(), before + 1);
-    end(fixture);
+    staged_fini(&fixture->staged);
     /* A joined thread's entry may outlive the join by a moment. */
     int64_t deadline = clock_now() + 10 * CLOCK_SECOND;
     while (threads() > before)
         assert_true(clock_now() < deadline);
-    begin(fixture, "{table: t.csv, match: customer_id, fields: [name], reload: 0s}");
+    looked_up_begin(fixture, "{table: t.csv, match: customer_id, fields: [name], reload: 0s}");
     assert_int_equal(threads(), before);
-    end(fixture);
+    staged_fini(&fixture->staged);
 }
 
 static void a_long_interval_does_not_delay_the_end(void **state)
 {
-    struct fixture *fixture = *state;
-    begin(fixture, "{table: t.csv, match: customer_id, fields: [name], reload: 1h}");
+    struct looked_up *fixture = *state;
+    looked_up_begin(fixture, "{table: t.csv, match: customer_id, fields: [name], reload: 1h}");
     int64_t start = clock_now();
-    end(fixture);
+    staged_fini(&fixture->staged);
     assert_true(clock_now() - start < 30 * CLOCK_SECOND);
 }
 
@@ -205,7 +135,7 @@ enum { READERS = 3, ROWS = 200, VERSIONS = 8 };
 
 struct reader {
     pthread_t thread;
-    struct fixture *fixture;
+    struct looked_up *fixture;
     struct records records;
     atomic_bool *stop;
     unsigned batches;
@@ -235,18 +165,18 @@ static void *read_on(void *arg)
 }
 
 /* All rows say which version they are of. */
-static void write_version(const struct fixture *fixture, unsigned version)
+static void write_version(const struct looked_up *fixture, unsigned version)
 {
     char text[ROWS * 16 + 64];
     size_t used = (size_t)sprintf(text, "customer_id,name\n");
     for (int i = 0; i < ROWS; i++)
         used += (size_t)sprintf(text + used, "%d,v%u\n", i, version);
-    replace(fixture, text);
+    looked_up_replace(fixture, text);
 }
 
 static void workers_see_one_table_a_batch_while_it_is_replaced_again_and_again(void **state)
 {
-    struct fixture *fixture = *state;
+    struct looked_up *fixture = *state;
     write_version(fixture, 0);
     staged_init(&fixture->staged, &lookup_stage, fixture->dir,
                 "{table: t.csv, match: customer_id, fields: [name], on_missing: reject, reload: 2ms}");
@@ -268,26 +198,28 @@ static void workers_see_one_table_a_batch_while_it_is_replaced_again_and_again(v
         assert_true(readers[i].batches > 0);
         records_fini(&readers[i].records);
     }
-    assert_int_equal(misses(fixture), 0);
+    assert_int_equal(looked_up_misses(fixture), 0);
     assert_int_equal(failures(fixture), 0);
-    end(fixture);
+    staged_fini(&fixture->staged);
 }
 
 int main(void)
 {
     log_set(LOG_ERROR, false);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(a_replaced_file_is_loaded_and_older_batches_keep_what_they_have, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(a_file_that_is_written_in_place_is_loaded_too, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_broken_file_leaves_the_old_table_in_use_until_it_is_mended, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(a_file_that_is_gone_leaves_the_old_table_in_use_until_it_is_back, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(the_thread_ends_with_the_stage_and_reload_0s_needs_none, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_long_interval_does_not_delay_the_end, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(workers_see_one_table_a_batch_while_it_is_replaced_again_and_again, set_up,
-                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_replaced_file_is_loaded_and_older_batches_keep_what_they_have,
+                                        looked_up_set_up, looked_up_tear_down),
+        cmocka_unit_test_setup_teardown(a_file_that_is_written_in_place_is_loaded_too, looked_up_set_up,
+                                        looked_up_tear_down),
+        cmocka_unit_test_setup_teardown(a_broken_file_leaves_the_old_table_in_use_until_it_is_mended, looked_up_set_up,
+                                        looked_up_tear_down),
+        cmocka_unit_test_setup_teardown(a_file_that_is_gone_leaves_the_old_table_in_use_until_it_is_back,
+                                        looked_up_set_up, looked_up_tear_down),
+        cmocka_unit_test_setup_teardown(the_thread_ends_with_the_stage_and_reload_0s_needs_none, looked_up_set_up,
+                                        looked_up_tear_down),
+        cmocka_unit_test_setup_teardown(a_long_interval_does_not_delay_the_end, looked_up_set_up, looked_up_tear_down),
+        cmocka_unit_test_setup_teardown(workers_see_one_table_a_batch_while_it_is_replaced_again_and_again,
+                                        looked_up_set_up, looked_up_tear_down),
     };
     return cmocka_run_group_tests_name("lookup_live", tests, NULL, NULL);
 }
