@@ -7,6 +7,7 @@
 
 #include "config/probe.h"
 #include "tests/conformance/conformance.h"
+#include "tests/support/counted.h"
 
 void case_connects(struct subject *subject)
 {

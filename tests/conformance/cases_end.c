@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "tests/conformance/conformance.h"
+#include "tests/support/counted.h"
 #include "tests/support/memory.h"
 
 /* "A few seconds", see struct store_type. */

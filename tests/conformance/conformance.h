@@ -154,8 +154,6 @@ int conformance_main(const struct conformance_store *store, int argc, char **arg
 void subject_init(struct subject *subject, const struct conformance_store *store, struct wishes wishes);
 /* Closes the store; asserts that nothing is left. */
 void subject_fini(struct subject *subject);
-unsigned count_threads(void);
-unsigned count_descriptors(void);
 /* The port for the store's config: the proxy's. */
 unsigned subject_port(const struct subject *subject);
 

@@ -1,7 +1,6 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <dirent.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,28 +11,8 @@
 #include <cmocka.h>
 
 #include "tests/conformance/conformance.h"
+#include "tests/support/counted.h"
 #include "tests/support/memory.h"
-
-static unsigned count_entries(const char *folder)
-{
-    unsigned count = 0;
-    DIR *entries = opendir(folder);
-    assert_non_null(entries);
-    while (readdir(entries) != NULL)
-        count++;
-    closedir(entries);
-    return count;
-}
-
-unsigned count_threads(void)
-{
-    return count_entries("/proc/self/task");
-}
-
-unsigned count_descriptors(void)
-{
-    return count_entries("/proc/self/fd");
-}
 
 unsigned subject_port(const struct subject *subject)
 {

@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <dirent.h>
 #include <dlfcn.h>
 #include <netdb.h>
 #include <pthread.h>
@@ -16,6 +15,7 @@
 #include <cmocka.h>
 
 #include "processor/clock.h"
+#include "tests/support/counted.h"
 #include "tests/support/postgres.h"
 
 static void a_read_only_server_is_a_failure_that_passes(void **state)
@@ -68,17 +68,6 @@ static void a_connection_that_is_cut_is_made_anew(void **state)
 static const char ACTIVE[] =
     "select count(*) from pg_stat_activity where application_name = 'weir/test' and state = 'active'";
 static const char CONNECTED[] = "select count(*) from pg_stat_activity where application_name = 'weir/test'";
-
-static unsigned entries(const char *path)
-{
-    unsigned count = 0;
-    DIR *folder = opendir(path);
-    assert_non_null(folder);
-    while (readdir(folder) != NULL)
-        count++;
-    closedir(folder);
-    return count;
-}
 
 static double seconds_since(int64_t begin)
 {
@@ -207,7 +196,7 @@ static void a_server_that_never_answers_costs_the_timeout(void **state)
     (void)state;
     struct postgres_scene scene;
     char dsn[100];
-    unsigned before = entries("/proc/self/fd");
+    unsigned before = count_descriptors();
     int fd = deaf_server(dsn, sizeof dsn);
     postgres_scene_begin_at(&scene, dsn, "select 1", "timeout: 300ms, table: t.orders, columns: {id: .id}");
     int64_t begin = clock_now();
@@ -219,7 +208,7 @@ static void a_server_that_never_answers_costs_the_timeout(void **state)
     assert_int_equal(stored_open(&scene.stored), STATUS_CANCELLED);
     close(fd);
     postgres_scene_end(&scene);
-    assert_int_equal(entries("/proc/self/fd"), before);
+    assert_int_equal(count_descriptors(), before);
 }
 
 static void a_server_that_is_not_there_is_a_failure_that_passes(void **state)
@@ -257,7 +246,7 @@ static void a_resolver_that_hangs_holds_nobody_up(void **state)
     (void)state;
     struct postgres_scene scene;
     int pipes[2];
-    unsigned before = entries("/proc/self/fd"), threads = entries("/proc/self/task");
+    unsigned before = count_descriptors(), threads = count_threads();
     assert_int_equal(pipe(pipes), 0);
     postgres_scene_begin_at(&scene, "host=localhost port=1", "select 1",
                             "timeout: 300ms, table: t.orders, columns: {id: .id}");
@@ -271,12 +260,12 @@ static void a_resolver_that_hangs_holds_nobody_up(void **state)
     assert_true(seconds_since(begin) < 3);
     atomic_store(&hang_fd, -1);
     assert_int_equal(write(pipes[1], "ab", 2), 2);
-    while (atomic_load(&hung) != 2 || entries("/proc/self/task") != threads || entries("/proc/self/fd") > before + 3)
+    while (atomic_load(&hung) != 2 || count_threads() != threads || count_descriptors() > before + 3)
         assert_true(seconds_since(begin) < 10);
     close(pipes[0]);
     close(pipes[1]);
     postgres_scene_end(&scene);
-    assert_int_equal(entries("/proc/self/fd"), before);
+    assert_int_equal(count_descriptors(), before);
 }
 
 /* The server's address with another user and more, into text. */
@@ -398,7 +387,7 @@ static void nothing_is_left_of_a_store_that_is_closed_in_the_middle(void **state
 {
     (void)state;
     struct postgres_scene scene;
-    unsigned before = entries("/proc/self/fd");
+    unsigned before = count_descriptors();
     postgres_scene_begin(&scene, POSTGRES_ORDERS, POSTGRES_APPEND);
     postgres_scene_open(&scene);
     postgres_scene_run(&scene, "begin; lock table orders");
@@ -412,7 +401,7 @@ static void nothing_is_left_of_a_store_that_is_closed_in_the_middle(void **state
     postgres_scene_run(&scene, "commit");
     assert_int_equal(postgres_scene_count(&scene, "select count(*) from orders"), 0);
     postgres_scene_end(&scene);
-    assert_int_equal(entries("/proc/self/fd"), before);
+    assert_int_equal(count_descriptors(), before);
 }
 
 int main(void)

@@ -6,6 +6,7 @@
 #include <cmocka.h>
 #include <string.h>
 
+#include "tests/support/counted.h"
 #include "tests/support/kafka_running.h"
 #include "tests/support/mock.h"
 #include "tests/support/running.h"
@@ -421,7 +422,7 @@ struct used {
 static bool no_more_is_used(void *arg)
 {
     const struct used *used = arg;
-    return process_threads() <= used->threads && process_fds() <= used->fds;
+    return count_threads() <= used->threads && count_descriptors() <= used->fds;
 }
 
 static void nothing_is_left_of_a_run(void **state)
@@ -431,7 +432,7 @@ static void nothing_is_left_of_a_run(void **state)
     begin(&fixture, 3, ORDERS);
     mock_produce(&fixture.mock, "orders", 0, 10);
     assert_int_equal(kafka_running_run(&fixture.running), STATUS_OK);
-    struct used used = {.threads = process_threads(), .fds = process_fds()};
+    struct used used = {.threads = count_threads(), .fds = count_descriptors()};
     for (int i = 0; i < 3; i++) {
         begin_again(&fixture);
         assert_int_equal(kafka_running_run(&fixture.running), STATUS_OK);

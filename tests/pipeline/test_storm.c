@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "tests/support/counted.h"
 #include "tests/support/running.h"
 
 enum { PARTITIONS = 3, EVENTS = 120, STORES = 2, RECORDS_MAX = 60000 };
@@ -216,7 +217,7 @@ static void judge(struct storm *storm, int32_t partition, int64_t offset)
 static void run_storm(unsigned long long seed)
 {
     static struct storm storm;
-    unsigned threads = process_threads(), fds = process_fds();
+    unsigned threads = count_threads(), fds = count_descriptors();
     storm = (struct storm){0};
     set_up(&storm, seed);
     running_start(&storm.running);
@@ -238,8 +239,8 @@ static void run_storm(unsigned long long seed)
     assert_int_equal(counts.issued, counts.stored + counts.dropped + counts.dead_lettered + counts.abandoned);
     running_fini(&storm.running);
     context_free(storm.clock);
-    assert_true(process_threads() <= threads + 1); /* one that was joined may be seen for another moment */
-    assert_int_equal(process_fds(), fds);
+    assert_true(count_threads() <= threads + 1); /* one that was joined may be seen for another moment */
+    assert_int_equal(count_descriptors(), fds);
 }
 
 static void after_a_storm_each_record_has_its_one_verdict(void **state)

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "tests/support/counted.h"
 #include "tests/support/running.h"
 
 static void a_failed_run_goes_on_from_the_committed_offsets(void **state)
@@ -87,7 +88,7 @@ static void a_stop_between_two_runs_ends_at_once(void **state)
 static void after_each_restart_and_drain_nothing_is_left_behind(void **state)
 {
     (void)state;
-    unsigned threads = process_threads(), fds = process_fds();
+    unsigned threads = count_threads(), fds = count_descriptors();
     size_t settled = 0;
     for (int round = 0; round < 6; round++) {
         struct running running;
@@ -102,8 +103,8 @@ static void after_each_restart_and_drain_nothing_is_left_behind(void **state)
         assert_int_equal(memory_store_tally(running.store).distinct, 6000);
         assert_int_equal(running_metric(&running, METRIC_GAUGE, "weir_records_in_flight", NULL), 0);
         running_fini(&running);
-        assert_int_equal(process_threads(), threads);
-        assert_int_equal(process_fds(), fds);
+        assert_int_equal(count_threads(), threads);
+        assert_int_equal(count_descriptors(), fds);
         size_t now = mallinfo2().uordblks;
         if (round == 2)
             settled = now;

@@ -1,6 +1,5 @@
 #include "tests/support/running.h"
 
-#include <dirent.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -154,25 +153,4 @@ void assert_committed_to_the_end(struct running *running, unsigned partitions)
     for (unsigned i = 0; i < partitions; i++)
         assert_int_equal(memory_broker_committed(running->broker, (int32_t)i),
                          memory_broker_end(running->broker, (int32_t)i));
-}
-
-static unsigned count_entries(const char *path)
-{
-    DIR *dir = opendir(path);
-    assert_non_null(dir);
-    unsigned count = 0;
-    while (readdir(dir) != NULL)
-        count++;
-    closedir(dir);
-    return count - 2;
-}
-
-unsigned process_threads(void)
-{
-    return count_entries("/proc/self/task");
-}
-
-unsigned process_fds(void)
-{
-    return count_entries("/proc/self/fd");
 }

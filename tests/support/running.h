@@ -48,8 +48,4 @@ void running_produce(struct running *running, unsigned partitions, int64_t each)
 void assert_all_stored_once_in_order(struct memory_store *store, uint64_t records);
 void assert_committed_to_the_end(struct running *running, unsigned partitions);
 
-/* What the process has now: for "nothing leaks". */
-unsigned process_threads(void);
-unsigned process_fds(void);
-
 #endif

@@ -4,25 +4,14 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include <dirent.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
 
 #include "processor/clock.h"
 #include "processor/group.h"
+#include "tests/support/counted.h"
 #include "tests/support/memory.h"
-
-static unsigned count_threads(void)
-{
-    unsigned count = 0;
-    DIR *dir = opendir("/proc/self/task");
-    assert_non_null(dir);
-    for (struct dirent *entry; (entry = readdir(dir)) != NULL;)
-        count += entry->d_name[0] != '.';
-    closedir(dir);
-    return count;
-}
 
 /* A joined thread may be seen for another moment. */
 static bool threads_are(void *count)

@@ -2,7 +2,6 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <dirent.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -11,6 +10,7 @@
 
 #include "processor/clock.h"
 #include "processor/log.h"
+#include "tests/support/counted.h"
 #include "tests/support/looked_up.h"
 
 static int64_t reloads(struct looked_up *fixture)
@@ -95,30 +95,19 @@ static void a_file_that_is_gone_leaves_the_old_table_in_use_until_it_is_back(voi
     staged_fini(&fixture->staged);
 }
 
-static unsigned threads(void)
-{
-    unsigned count = 0;
-    DIR *dir = opendir("/proc/self/task");
-    assert_non_null(dir);
-    for (struct dirent *entry; (entry = readdir(dir)) != NULL;)
-        count += entry->d_name[0] != '.';
-    closedir(dir);
-    return count;
-}
-
 static void the_thread_ends_with_the_stage_and_reload_0s_needs_none(void **state)
 {
     struct looked_up *fixture = *state;
-    unsigned before = threads();
+    unsigned before = count_threads();
     looked_up_begin(fixture, LIVE);
-    assert_int_equal(threads(), before + 1);
+    assert_int_equal(count_threads(), before + 1);
     staged_fini(&fixture->staged);
     /* A joined thread's entry may outlive the join by a moment. */
     int64_t deadline = clock_now() + 10 * CLOCK_SECOND;
-    while (threads() > before)
+    while (count_threads() > before)
         assert_true(clock_now() < deadline);
     looked_up_begin(fixture, "{table: t.csv, match: customer_id, fields: [name], reload: 0s}");
-    assert_int_equal(threads(), before);
+    assert_int_equal(count_threads(), before);
     staged_fini(&fixture->staged);
 }
 

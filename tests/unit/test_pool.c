@@ -4,7 +4,6 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include <dirent.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -14,6 +13,7 @@
 #include "processor/metrics.h"
 #include "processor/pool.h"
 #include "processor/queue.h"
+#include "tests/support/counted.h"
 #include "tests/support/memory.h"
 #include "tests/support/records.h"
 
@@ -117,17 +117,6 @@ struct fixture {
     bool slow;      /* mutex: workers that leave take their time */
     unsigned going; /* mutex: how many left */
 };
-
-static unsigned count_threads(void)
-{
-    unsigned count = 0;
-    DIR *dir = opendir("/proc/self/task");
-    CHECK(dir != NULL);
-    for (struct dirent *entry; (entry = readdir(dir)) != NULL;)
-        count += entry->d_name[0] != '.';
-    closedir(dir);
-    return count;
-}
 
 static enum status serve(void *arg, struct pool *pool, struct context *context, struct error *error)
 {

@@ -4,7 +4,6 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +14,7 @@
 #include "cli/service.h"
 #include "cli/text.h"
 #include "processor/clock.h"
+#include "tests/support/counted.h"
 
 struct fixture {
     struct offsets *offsets;
@@ -68,17 +68,6 @@ static void read_file(const char *path, char *text, size_t size)
     assert_non_null(file);
     text[fread(text, 1, size - 1, file)] = '\0';
     fclose(file);
-}
-
-static unsigned files_in(const char *path)
-{
-    unsigned count = 0;
-    DIR *dir = opendir(path);
-    assert_non_null(dir);
-    for (const struct dirent *entry; (entry = readdir(dir)) != NULL;)
-        count += entry->d_name[0] != '.';
-    closedir(dir);
-    return count;
 }
 
 static void json_has_exactly_what_was_promised(void **state)
@@ -215,7 +204,7 @@ static void the_file_is_replaced_whole_and_nothing_is_left_beside_it(void **stat
     char *json = print_with(&fixture->receipt, receipt_json);
     assert_string_equal(text, json);
     free(json);
-    assert_int_equal(files_in(fixture->dir), 1);
+    assert_int_equal(count_files(fixture->dir), 1);
 }
 
 static void a_folder_that_is_not_there_is_told_before_the_run(void **state)
