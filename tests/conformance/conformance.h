@@ -161,6 +161,8 @@ unsigned subject_port(const struct subject *subject);
 bool conformance_mount(const char *folder, const char *size, const char *owner);
 void conformance_enlarge(const char *folder, const char *size);
 void conformance_unmount(const char *folder);
+/* `disk` of a store whose target is just in that folder. */
+bool conformance_disk(const char *folder, const char *size, enum disk what);
 
 /* -- records and what became of them (tally.c) -- */
 

@@ -114,3 +114,18 @@ void conformance_unmount(const char *folder)
     assert_int_equal(rmdir(folder), 0);
     mounted[0] = '\0';
 }
+
+bool conformance_disk(const char *folder, const char *size, enum disk what)
+{
+    switch (what) {
+    case DISK_MAKE:
+        return conformance_mount(folder, size, NULL);
+    case DISK_ROOM:
+        conformance_enlarge(folder, "64m");
+        return true;
+    case DISK_REMOVE:
+        conformance_unmount(folder);
+        return true;
+    }
+    return false;
+}

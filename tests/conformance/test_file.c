@@ -86,17 +86,7 @@ static void take_descriptors(struct subject *subject, bool on)
 static bool disk(struct subject *subject, enum disk what)
 {
     (void)subject;
-    switch (what) {
-    case DISK_MAKE:
-        return conformance_mount("full", "64k", NULL);
-    case DISK_ROOM:
-        conformance_enlarge("full", "64m");
-        return true;
-    case DISK_REMOVE:
-        conformance_unmount("full");
-        return true;
-    }
-    return false;
+    return conformance_disk("full", "64k", what);
 }
 
 static const struct conformance_mistake mistakes[] = {

@@ -85,17 +85,7 @@ static void lock(struct subject *subject, bool on)
 static bool disk(struct subject *subject, enum disk what)
 {
     (void)subject;
-    switch (what) {
-    case DISK_MAKE:
-        return conformance_mount("full", "256k", NULL);
-    case DISK_ROOM:
-        conformance_enlarge("full", "64m");
-        return true;
-    case DISK_REMOVE:
-        conformance_unmount("full");
-        return true;
-    }
-    return false;
+    return conformance_disk("full", "256k", what);
 }
 
 static const struct conformance_mistake mistakes[] = {
