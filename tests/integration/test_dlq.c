@@ -87,15 +87,6 @@ static void begin(struct process *process, const char *name, const char *more)
     assert_int_equal(scene_query(process, "select count(*) from orders", NULL, 0), ORDERS - BAD);
 }
 
-static int64_t committed(const char *group, const char *topic, int32_t partition)
-{
-    const struct kafka_property properties[] = {{"group.id", group}, {NULL, NULL}};
-    rd_kafka_t *rk = kafka_connect(RD_KAFKA_CONSUMER, scene_broker, properties, NULL);
-    int64_t offset = kafka_committed(rk, topic, partition);
-    rd_kafka_destroy(rk);
-    return offset;
-}
-
 static void assert_all_is_stored_as_it_came(const struct process *process, const char *topic)
 {
     char sql[256];
@@ -154,8 +145,8 @@ static void they_are_listed_and_one_is_shown(void **state)
     assert_int_equal(process_run(&process, (const char *const[]){"dlq", "show", "weir.yaml", "0@5000", NULL}), 1);
     assert_int_equal(process_run(&process, (const char *const[]){"dlq", "show", "weir.yaml", "x@1", NULL}), 64);
     /* Nothing was left behind. */
-    assert_int_equal(committed("dlq-list.redrive", "dlq-list.dlq", 0), -1);
-    assert_int_equal(committed("dlq-list", "dlq-list.dlq", 0), -1);
+    assert_int_equal(scene_committed("dlq-list.redrive", "dlq-list.dlq", 0), -1);
+    assert_int_equal(scene_committed("dlq-list", "dlq-list.dlq", 0), -1);
     process_fini(&process);
 }
 
@@ -165,20 +156,20 @@ static void after_the_fix_all_are_stored_and_none_twice(void **state)
     struct process process;
     begin(&process, "dlq-fixed", "");
     fix_table(&process);
-    int64_t before = committed("dlq-fixed", "dlq-fixed", 0);
+    int64_t before = scene_committed("dlq-fixed", "dlq-fixed", 0);
     assert_int_equal(process_run(&process, PLAN), 0);
     assert_holds(&process, "dlq-fixed.dlq: 50 dead letters to redrive\n");
     assert_holds(&process, "\nenrich  lookup       50  ");
     assert_holds(&process, "\nnothing was done; add --execute\n");
     assert_int_equal(scene_query(&process, "select count(*) from orders", NULL, 0), ORDERS - BAD);
-    assert_int_equal(committed("dlq-fixed.redrive", "dlq-fixed.dlq", 0), -1);
+    assert_int_equal(scene_committed("dlq-fixed.redrive", "dlq-fixed.dlq", 0), -1);
 
     assert_int_equal(process_run(&process, REDRIVE), 0);
     assert_int_equal(process_number(&process, "receipt.json", "consumed"), BAD);
     assert_int_equal(process_number(&process, "receipt.json", "stored"), BAD);
     assert_int_equal(process_number(&process, "receipt.json", "passed_over"), 0);
     assert_all_is_stored_as_it_came(&process, "dlq-fixed");
-    assert_int_equal(committed("dlq-fixed", "dlq-fixed", 0), before);
+    assert_int_equal(scene_committed("dlq-fixed", "dlq-fixed", 0), before);
 
     /* Nothing is left, and so nothing comes twice. */
     assert_int_equal(process_run(&process, REDRIVE), 0);

@@ -31,15 +31,6 @@ static void begin(struct kafka_running *running, const char *name, const char *m
     kafka_running_init(running, scene_broker, yaml);
 }
 
-static int64_t committed(const char *name, int32_t partition)
-{
-    const struct kafka_property properties[] = {{"group.id", name}, {NULL, NULL}};
-    rd_kafka_t *rk = kafka_connect(RD_KAFKA_CONSUMER, scene_broker, properties, NULL);
-    int64_t offset = kafka_committed(rk, name, partition);
-    rd_kafka_destroy_flags(rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
-    return offset;
-}
-
 static int64_t end_of(const char *name, int32_t partition)
 {
     int64_t first, end;
@@ -64,7 +55,7 @@ static void assert_stored_once(struct pair *pair, const char *name)
 {
     for (int32_t partition = 0; partition < PARTITIONS; partition++) {
         int64_t end = end_of(name, partition);
-        assert_int_equal(committed(name, partition), end);
+        assert_int_equal(scene_committed(name, name, partition), end);
         for (int64_t offset = 0; offset < end; offset++)
             assert_int_equal(memory_store_times(pair->a->store, partition, offset) +
                                  memory_store_times(pair->b->store, partition, offset),
@@ -242,7 +233,7 @@ static void aborted_transactions_are_not_seen_and_the_end_behind_their_markers_i
     assert_int_equal(kafka_running_run(&running), STATUS_OK);
     assert_int_equal(memory_store_count(running.store), 5);
     assert_int_equal(end_of("transactions", 0), 12);
-    assert_int_equal(committed("transactions", 0), 12);
+    assert_int_equal(scene_committed("transactions", "transactions", 0), 12);
     kafka_running_fini(&running);
     rd_kafka_destroy(rk);
 }
@@ -264,25 +255,9 @@ static void exit_at_end_ends_before_a_transaction_that_is_open_and_the_next_run_
     begin(&running, "open", "");
     assert_int_equal(kafka_running_run(&running), STATUS_OK);
     assert_int_equal(memory_store_count(running.store), 5);
-    assert_int_equal(committed("open", 0), end_of("open", 0));
+    assert_int_equal(scene_committed("open", "open", 0), end_of("open", 0));
     kafka_running_fini(&running);
     rd_kafka_destroy(rk);
-}
-
-static void delete_records(const char *topic, int32_t partition, int64_t before)
-{
-    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
-    rd_kafka_topic_partition_list_add(list, topic, partition)->offset = before;
-    rd_kafka_DeleteRecords_t *request = rd_kafka_DeleteRecords_new(list);
-    rd_kafka_queue_t *queue = rd_kafka_queue_new(scene_producer);
-    rd_kafka_DeleteRecords(scene_producer, &request, 1, NULL, queue);
-    rd_kafka_event_t *event = rd_kafka_queue_poll(queue, KAFKA_WAIT_MS);
-    assert_non_null(event);
-    assert_int_equal(rd_kafka_event_error(event), RD_KAFKA_RESP_ERR_NO_ERROR);
-    rd_kafka_event_destroy(event);
-    rd_kafka_queue_destroy(queue);
-    rd_kafka_DeleteRecords_destroy(request);
-    rd_kafka_topic_partition_list_destroy(list);
 }
 
 static void what_retention_takes_is_counted_whatever_the_group_starts_at(void **state)
@@ -299,7 +274,7 @@ static void what_retention_takes_is_counted_whatever_the_group_starts_at(void **
     assert_int_equal(kafka_running_wait(&running), STATUS_OK);
     kafka_running_fini(&running);
     scene_send_orders("retention", 1, 30);
-    delete_records("retention", 0, 25);
+    scene_delete_before("retention", 0, 25);
     begin(&running, "retention", "start: latest\n");
     assert_int_equal(kafka_running_run(&running), STATUS_OK);
     assert_int_equal(memory_store_count(running.store), 15);
@@ -308,23 +283,6 @@ static void what_retention_takes_is_counted_whatever_the_group_starts_at(void **
 }
 
 /* -- the store -- */
-
-static void make_small_topic(const char *name)
-{
-    char words[256];
-    rd_kafka_NewTopic_t *topic = rd_kafka_NewTopic_new(name, 1, 1, words, sizeof words);
-    rd_kafka_queue_t *queue = rd_kafka_queue_new(scene_producer);
-    assert_non_null(topic);
-    assert_int_equal(rd_kafka_NewTopic_set_config(topic, "max.message.bytes", "3000"), RD_KAFKA_RESP_ERR_NO_ERROR);
-    rd_kafka_CreateTopics(scene_producer, &topic, 1, NULL, queue);
-    rd_kafka_event_t *event = rd_kafka_queue_poll(queue, KAFKA_WAIT_MS);
-    assert_non_null(event);
-    assert_int_equal(rd_kafka_event_error(event), RD_KAFKA_RESP_ERR_NO_ERROR);
-    rd_kafka_event_destroy(event);
-    rd_kafka_queue_destroy(queue);
-    rd_kafka_NewTopic_destroy(topic);
-    kafka_make_topic(scene_producer, name, 1);
-}
 
 static void count_message(const rd_kafka_message_t *message, void *arg)
 {
@@ -341,7 +299,7 @@ static void records_go_into_a_topic_that_takes_only_small_requests_and_the_large
     memset(large, 'x', 5000);
     kafka_make_topic(scene_producer, "sizes", 1);
     kafka_make_topic(scene_producer, "sizes.dlq", 1);
-    make_small_topic("sizes.small");
+    scene_make_topic("sizes.small", 1, "max.message.bytes", "3000");
     scene_send_orders("sizes", 1, 100);
     scene_send("sizes", 0, "large", large);
     scene_send_orders("sizes", 1, 100);
@@ -355,7 +313,7 @@ static void records_go_into_a_topic_that_takes_only_small_requests_and_the_large
     kafka_read_topic(scene_broker, "sizes.dlq", count_message, &letters);
     assert_true(stored >= 200); /* what was sent before the first failure may be there twice */
     assert_int_equal(letters, 1);
-    assert_int_equal(committed("sizes", 0), 201);
+    assert_int_equal(scene_committed("sizes", "sizes", 0), 201);
     kafka_running_fini(&running);
 }
 

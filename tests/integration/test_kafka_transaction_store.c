@@ -28,15 +28,6 @@ static void make_topics(const char *name)
     kafka_make_topic(scene_producer, copy, 1);
 }
 
-static int64_t committed(const char *name, int32_t partition)
-{
-    const struct kafka_property properties[] = {{"group.id", name}, {NULL, NULL}};
-    rd_kafka_t *rk = kafka_connect(RD_KAFKA_CONSUMER, scene_broker, properties, NULL);
-    int64_t offset = kafka_committed(rk, name, partition);
-    rd_kafka_destroy_flags(rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
-    return offset;
-}
-
 struct fixture {
     struct member member;
     struct records records;
@@ -122,11 +113,11 @@ static void what_was_discarded_is_never_seen(void **state)
     const struct offset_move move = {.topic = "eos-discard", .partition = 0, .from = -1, .to = 7};
     assert_int_equal(kafka_store.offsets->move(fixture.store, &move, 1, fixture.context, &fixture.error), STATUS_OK);
     kafka_store.offsets->discard(fixture.store);
-    assert_int_equal(committed("eos-discard", 0), -1);
+    assert_int_equal(scene_committed("eos-discard", "eos-discard", 0), -1);
     assert_int_equal(store_write(&fixture, second), STATUS_OK);
     assert_int_equal(store_end(&fixture, 8), STATUS_OK);
     assert_copies(&fixture, 1, "second");
-    assert_int_equal(committed("eos-discard", 0), 8);
+    assert_int_equal(scene_committed("eos-discard", "eos-discard", 0), 8);
     batch_free(first);
     batch_free(second);
     fixture_fini(&fixture);
@@ -173,7 +164,7 @@ static void takes_over(const char *name, const char *mine, const char *others, c
         assert_int_equal(store_write(&fixture, next), STATUS_OK);
     }
     assert_copies(&fixture, 1, "first");
-    assert_int_equal(committed(name, 0), 5);
+    assert_int_equal(scene_committed(name, name, 0), 5);
     member_fini(&heir);
     batch_free(batch);
     batch_free(next);
@@ -207,11 +198,11 @@ static void a_transaction_that_took_too_long_is_made_again_by_a_new_producer(voi
     assert_true(copied_wait_readable(scene_broker, "eos-slow.copy"));
     assert_int_equal(store_end(&fixture, 5), STATUS_FAILED);
     assert_int_equal(fixture.error.class, ERROR_TRANSIENT);
-    assert_int_equal(committed("eos-slow", 0), -1);
+    assert_int_equal(scene_committed("eos-slow", "eos-slow", 0), -1);
     assert_int_equal(store_write(&fixture, batch), STATUS_OK);
     assert_int_equal(store_end(&fixture, 5), STATUS_OK);
     assert_copies(&fixture, 1, "first");
-    assert_int_equal(committed("eos-slow", 0), 5);
+    assert_int_equal(scene_committed("eos-slow", "eos-slow", 0), 5);
     batch_free(batch);
     fixture_fini(&fixture);
 }
@@ -232,7 +223,7 @@ static void a_process_ends_at_once_what_its_predecessor_of_the_same_instance_lef
         kafka_store.open(parsed_config(fixture.parsed), &fixture.env, fixture.context, &other, &fixture.error),
         STATUS_OK);
     assert_copies(&fixture, 0, NULL);
-    assert_int_equal(committed("eos-instance", 0), -1);
+    assert_int_equal(scene_committed("eos-instance", "eos-instance", 0), -1);
     assert_true(clock_now() - began < 8 * CLOCK_SECOND);
     /* The predecessor, should it live, does not get its transaction through: what was asked for at the end may have been answered, or not. */
     assert_int_equal(kafka_store.flush(fixture.store, fixture.context, &fixture.error), STATUS_FAILED);
@@ -243,7 +234,7 @@ static void a_process_ends_at_once_what_its_predecessor_of_the_same_instance_lef
     assert_int_equal(store_write(&fixture, next), STATUS_OK);
     assert_int_equal(store_end(&fixture, 6), STATUS_OK);
     assert_copies(&fixture, 1, "next");
-    assert_int_equal(committed("eos-instance", 0), 6);
+    assert_int_equal(scene_committed("eos-instance", "eos-instance", 0), 6);
     batch_free(batch);
     batch_free(next);
     fixture_fini(&fixture);

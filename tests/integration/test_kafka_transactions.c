@@ -28,21 +28,12 @@ static void make_topics(const char *name)
     kafka_make_topic(scene_producer, copy, PARTITIONS);
 }
 
-static int64_t committed(const char *name, int32_t partition)
-{
-    const struct kafka_property properties[] = {{"group.id", name}, {NULL, NULL}};
-    rd_kafka_t *rk = kafka_connect(RD_KAFKA_CONSUMER, scene_broker, properties, NULL);
-    int64_t offset = kafka_committed(rk, name, partition);
-    rd_kafka_destroy_flags(rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
-    return offset;
-}
-
 static void assert_committed_to_ends(const char *name)
 {
     for (int32_t partition = 0; partition < PARTITIONS; partition++) {
         int64_t first, end;
         kafka_ends(scene_producer, name, partition, &first, &end);
-        assert_int_equal(committed(name, partition), end);
+        assert_int_equal(scene_committed(name, name, partition), end);
     }
 }
 
@@ -113,9 +104,9 @@ static void records_that_are_dropped_or_dead_letters_move_the_offsets_too(void *
     assert_int_equal(running.result.counts.dropped, 2);
     assert_int_equal(running.result.counts.dead_lettered, 1);
     kafka_running_fini(&running);
-    assert_int_equal(committed("eos-drop", 0), 2);
-    assert_int_equal(committed("eos-drop", 1), 1);
-    assert_int_equal(committed("eos-drop", 2), 1);
+    assert_int_equal(scene_committed("eos-drop", "eos-drop", 0), 2);
+    assert_int_equal(scene_committed("eos-drop", "eos-drop", 1), 1);
+    assert_int_equal(scene_committed("eos-drop", "eos-drop", 2), 1);
 }
 
 struct stores {
@@ -192,7 +183,7 @@ static void a_record_that_the_topic_refuses_is_a_dead_letter_and_the_others_are_
     memset(large, 'x', 5000);
     kafka_make_topic(scene_producer, "eos-sizes", 1);
     kafka_make_topic(scene_producer, "eos-sizes.dlq", 1);
-    copied_make_small_topic("eos-sizes.copy", "3000");
+    scene_make_topic("eos-sizes.copy", 1, "max.message.bytes", "3000");
     copied_send("eos-sizes", 1, 0, 100);
     scene_send("eos-sizes", 0, "large", large);
     scene_flush();
@@ -208,7 +199,7 @@ static void a_record_that_the_topic_refuses_is_a_dead_letter_and_the_others_are_
     copied_init(&letters, scene_broker, "eos-sizes.dlq");
     assert_int_equal(letters.count, 1);
     copied_fini(&letters);
-    assert_int_equal(committed("eos-sizes", 0), 201);
+    assert_int_equal(scene_committed("eos-sizes", "eos-sizes", 0), 201);
 }
 
 /* -- the program, killed -- */

@@ -26,27 +26,6 @@ static void assert_holds(const struct process *process, const char *text)
     free(whole);
 }
 
-/* What the group has, as if a service had committed it. */
-static void commit(const char *group, const char *topic, int32_t partition, int64_t offset)
-{
-    const struct kafka_property properties[] = {{"group.id", group}, {NULL, NULL}};
-    rd_kafka_t *rk = kafka_connect(RD_KAFKA_CONSUMER, scene_broker, properties, NULL);
-    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
-    rd_kafka_topic_partition_list_add(list, topic, partition)->offset = offset;
-    assert_int_equal(rd_kafka_commit(rk, list, 0), RD_KAFKA_RESP_ERR_NO_ERROR);
-    rd_kafka_topic_partition_list_destroy(list);
-    rd_kafka_destroy(rk);
-}
-
-static int64_t committed(const char *group, const char *topic, int32_t partition)
-{
-    const struct kafka_property properties[] = {{"group.id", group}, {NULL, NULL}};
-    rd_kafka_t *rk = kafka_connect(RD_KAFKA_CONSUMER, scene_broker, properties, NULL);
-    int64_t offset = kafka_committed(rk, topic, partition);
-    rd_kafka_destroy(rk);
-    return offset;
-}
-
 static void a_group_that_committed_half_and_nothing(void **state)
 {
     (void)state;
@@ -59,7 +38,7 @@ static void a_group_that_committed_half_and_nothing(void **state)
         scene_send("lag-half", 1, "k", "{}");
     }
     scene_flush();
-    commit("lag-half", "lag-half", 0, 10);
+    scene_commit("lag-half", "lag-half", 0, 10);
 
     assert_int_equal(process_run(&process, LAG_JSON), 1);
     assert_holds(&process, "\"offsets_kept_by\": \"group\", \"state\": \"STOP\", \"lag\": 30, ");
@@ -75,11 +54,11 @@ static void a_group_that_committed_half_and_nothing(void **state)
     assert_holds(&process, "lag-half          1          -   20   20  ");
     assert_holds(&process, "  STOP   no member of the group has it; nothing was committed yet\n");
 
-    assert_int_equal(committed("lag-half", "lag-half", 0), 10);
-    assert_int_equal(committed("lag-half", "lag-half", 1), -1);
+    assert_int_equal(scene_committed("lag-half", "lag-half", 0), 10);
+    assert_int_equal(scene_committed("lag-half", "lag-half", 1), -1);
 
-    commit("lag-half", "lag-half", 0, 20);
-    commit("lag-half", "lag-half", 1, 20);
+    scene_commit("lag-half", "lag-half", 0, 20);
+    scene_commit("lag-half", "lag-half", 1, 20);
     assert_int_equal(process_run(&process, LAG), 0);
     process_fini(&process);
 }
@@ -135,8 +114,8 @@ static void a_service_that_hangs_is_stalled_and_does_not_notice_the_looks(void *
     process_file(&service, "weir.yaml", "%s", config);
     process_file(&lag, "weir.yaml", "%s", config);
     process_start(&service, (const char *const[]){"run", "weir.yaml", "--receipt", "receipt.json", NULL});
-    for (int64_t began = clock_now();
-         committed("lag-service", "lag-service", 0) < 50 || committed("lag-service", "lag-service", 1) < 50;)
+    for (int64_t began = clock_now(); scene_committed("lag-service", "lag-service", 0) < 50 ||
+                                      scene_committed("lag-service", "lag-service", 1) < 50;)
         process_look_again(&service, began);
     assert_int_equal(process_run(&lag, LAG_LONG), 0);
     assert_holds(&lag, "\"member\": true");
@@ -192,7 +171,7 @@ static void the_mark_behind_a_transaction_is_no_lag(void **state)
                      RD_KAFKA_RESP_ERR_NO_ERROR);
     assert_null(rd_kafka_commit_transaction(rk, KAFKA_WAIT_MS));
     rd_kafka_destroy(rk);
-    commit("lag-marks", "lag-marks", 0, 1);
+    scene_commit("lag-marks", "lag-marks", 0, 1);
     assert_int_equal(process_run(&process, LAG_JSON), 0);
     assert_holds(&process, "\"committed\": 1, \"start\": 0, \"end\": 2, \"lag\": 0, \"lag_seconds\": null, ");
     assert_holds(&process, "caught up: what is left are no records");

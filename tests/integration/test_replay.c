@@ -72,26 +72,6 @@ static void assert_printed(const struct process *process, const char *text)
     free(whole);
 }
 
-static int64_t committed(const char *group, const char *topic, int32_t partition)
-{
-    const struct kafka_property properties[] = {{"group.id", group}, {NULL, NULL}};
-    rd_kafka_t *rk = kafka_connect(RD_KAFKA_CONSUMER, scene_broker, properties, NULL);
-    int64_t offset = kafka_committed(rk, topic, partition);
-    rd_kafka_destroy(rk);
-    return offset;
-}
-
-static void commit(const char *group, const char *topic, int32_t partition, int64_t offset)
-{
-    const struct kafka_property properties[] = {{"group.id", group}, {NULL, NULL}};
-    rd_kafka_t *rk = kafka_connect(RD_KAFKA_CONSUMER, scene_broker, properties, NULL);
-    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
-    rd_kafka_topic_partition_list_add(list, topic, partition)->offset = offset;
-    assert_int_equal(rd_kafka_commit(rk, list, 0), RD_KAFKA_RESP_ERR_NO_ERROR);
-    rd_kafka_topic_partition_list_destroy(list);
-    rd_kafka_destroy(rk);
-}
-
 static void assert_window_stored(const struct process *process)
 {
     assert_int_equal(scene_query(process, DISTINCT, NULL, 0), IN_WINDOW);
@@ -121,14 +101,14 @@ static void a_window_of_time_is_stored_exactly_and_the_live_group_stays_where_it
     (void)state;
     struct process process;
     set_up(&process, "replay-window", TO_SQLITE);
-    commit("replay-window", "replay-window", 0, 17);
+    scene_commit("replay-window", "replay-window", 0, 17);
     assert_int_equal(process_run(&process, ARGUMENTS(WINDOW, "--execute")), 0);
     assert_int_equal(scene_query(&process, COUNT, NULL, 0), IN_WINDOW);
     assert_window_stored(&process);
     assert_int_equal(process_number(&process, "receipt.json", "consumed"), IN_WINDOW);
     assert_int_equal(process_number(&process, "receipt.json", "stored"), IN_WINDOW);
-    assert_int_equal(committed("replay-window", "replay-window", 0), 17);
-    assert_int_equal(committed("replay-window", "replay-window", 1), -1);
+    assert_int_equal(scene_committed("replay-window", "replay-window", 0), 17);
+    assert_int_equal(scene_committed("replay-window", "replay-window", 1), -1);
     process_fini(&process);
 }
 
@@ -204,7 +184,7 @@ static void killed_half_way_it_goes_on_and_a_finished_one_says_so(void **state)
         0);
     assert_printed(&process,
                    "\"fix\" is finished: nothing is left to replay; to do it again, give it another --name\n");
-    assert_int_equal(committed("replay-killed", "replay-killed", 0), -1);
+    assert_int_equal(scene_committed("replay-killed", "replay-killed", 0), -1);
     process_fini(&process);
 }
 
@@ -331,7 +311,7 @@ static void a_dry_run_does_all_but_the_write(void **state)
     assert_int_equal(process_number(&process, "receipt.json", "dead_lettered"), 12);
     assert_int_equal(scene_query(&process, COUNT, NULL, 0), -1);
     assert_int_equal(kafka_read_topic(scene_broker, "replay-dry.dlq", ignore, NULL), 0);
-    assert_int_equal(committed("replay-dry.fix", "replay-dry", 0), -1);
+    assert_int_equal(scene_committed("replay-dry.fix", "replay-dry", 0), -1);
     /* The real one has all of it still. */
     assert_int_equal(process_run(&process, ARGUMENTS("--name", "fix", "--execute")), 0);
     assert_int_equal(scene_query(&process, COUNT, NULL, 0), ORDERS);
@@ -360,7 +340,7 @@ static void beside_the_live_service_it_needs_no_port_and_takes_no_partition(void
     assert_int_equal(process_wait(&live), 0);
     assert_false(process_said(&live, "revoked"));
     assert_int_equal(scene_query(&live, COUNT, NULL, 0), ORDERS);
-    assert_int_equal(committed("replay-beside", "replay-beside", 0), ORDERS / PARTITIONS);
+    assert_int_equal(scene_committed("replay-beside", "replay-beside", 0), ORDERS / PARTITIONS);
     process_fini(&process);
     process_fini(&live);
 }

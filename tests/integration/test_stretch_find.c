@@ -188,7 +188,7 @@ static void what_retention_removed_is_said(void **state)
 {
     (void)state;
     make("find-retention", 1, 10);
-    sought_delete_before("find-retention", 0, 4);
+    scene_delete_before("find-retention", 0, 4);
     const struct stretch_offset from[] = {{NULL, 0, 1}}, to[] = {{NULL, 0, 3}};
     struct stretch_request request = {.from = {.kind = STRETCH_OFFSETS, .offsets = from, .offset_count = 1}, .to = NOW};
     struct stretch *stretch = find("find-retention", &request);

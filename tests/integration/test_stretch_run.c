@@ -140,7 +140,7 @@ static void an_empty_stretch_ends_at_once(void **state)
           &(struct stretch_request){.from = at(T + 90 * MINUTE), .to = at(T + 99 * MINUTE), .progress = "n"});
     run(&replay, 0);
     end(&replay);
-    assert_int_equal(sought_committed("run-empty.n", "run-empty", 0, NULL, 0), 3);
+    assert_int_equal(scene_committed("run-empty.n", "run-empty", 0), 3);
 }
 
 static void it_ends_where_the_last_offsets_are_markers_and_aborted_records(void **state)
@@ -156,8 +156,8 @@ static void it_ends_where_the_last_offsets_are_markers_and_aborted_records(void 
     sought_transaction("run-markers", 0, T, 5, true);
     run(&replay, 10);
     end(&replay);
-    assert_int_equal(sought_committed("run-markers.n", "run-markers", 0, NULL, 0), 57);
-    assert_int_equal(sought_committed("run-markers.n", "run-markers", 1, NULL, 0), 6);
+    assert_int_equal(scene_committed("run-markers.n", "run-markers", 0), 57);
+    assert_int_equal(scene_committed("run-markers.n", "run-markers", 1), 6);
     begin(&replay, "run-markers", &(struct stretch_request){.from = BEGINNING, .to = NOW, .progress = "n"});
     assert_true(replay.stretch->resumed);
     assert_true(stretch_finished(replay.stretch));
@@ -183,8 +183,8 @@ static void a_filter_lets_through_by_key_and_header_and_the_end_is_done_all_the_
     assert_has(&replay, 0, 0, 1);
     assert_has(&replay, 0, 1, 0);
     end(&replay);
-    assert_int_equal(sought_committed("run-filter.key", "run-filter", 0, NULL, 0), 12);
-    assert_int_equal(sought_committed("run-filter.key", "run-filter", 1, NULL, 0), 12);
+    assert_int_equal(scene_committed("run-filter.key", "run-filter", 0), 12);
+    assert_int_equal(scene_committed("run-filter.key", "run-filter", 1), 12);
     assert_int_equal(where_parse("header.trace=t-1", 0, &where, &place, &why), STATUS_OK);
     begin(&replay, "run-filter", &(struct stretch_request){.from = BEGINNING, .to = NOW});
     replay.stretch->filter.where = where;
@@ -202,7 +202,7 @@ static void the_live_group_is_left_alone(void **state)
     (void)state;
     struct replay replay;
     make("run-live", 2, 10);
-    sought_commit("run-live", "run-live", 0, 7, NULL);
+    scene_commit("run-live", "run-live", 0, 7);
     begin(&replay, "run-live", &(struct stretch_request){.from = BEGINNING, .to = NOW});
     assert_string_equal(replay.stretch->kept, "");
     run(&replay, 20);
@@ -211,10 +211,10 @@ static void the_live_group_is_left_alone(void **state)
     assert_string_equal(replay.stretch->kept, "the group run-live.fix");
     run(&replay, 20);
     end(&replay);
-    assert_int_equal(sought_committed("run-live", "run-live", 0, NULL, 0), 7);
-    assert_int_equal(sought_committed("run-live", "run-live", 1, NULL, 0), -1);
-    assert_int_equal(sought_committed("run-live.unnamed-replay", "run-live", 0, NULL, 0), -1);
-    assert_int_equal(sought_committed("run-live.fix", "run-live", 0, NULL, 0), 10);
+    assert_int_equal(scene_committed("run-live", "run-live", 0), 7);
+    assert_int_equal(scene_committed("run-live", "run-live", 1), -1);
+    assert_int_equal(scene_committed("run-live.unnamed-replay", "run-live", 0), -1);
+    assert_int_equal(scene_committed("run-live.fix", "run-live", 0), 10);
 }
 
 static void the_same_name_goes_on_within_the_bounds_of_the_first_run(void **state)
@@ -275,7 +275,7 @@ static void after_a_kill_what_had_no_verdict_comes_again_and_nothing_is_missing(
     }
     run(&replay, (uint64_t)stretch_left(replay.stretch));
     end(&replay);
-    assert_int_equal(sought_committed("run-kill.fix", "run-kill", 0, NULL, 0), 2000);
+    assert_int_equal(scene_committed("run-kill.fix", "run-kill", 0), 2000);
 }
 
 static void assert_refused(const char *topic, const struct stretch_request *request, const char *words)
@@ -324,7 +324,7 @@ static void a_group_that_is_none_of_a_replay_is_refused(void **state)
 {
     (void)state;
     make("run-foreign", 1, 1);
-    sought_commit("run-foreign.fix", "run-foreign", 0, 1, NULL);
+    scene_commit("run-foreign.fix", "run-foreign", 0, 1);
     assert_refused("run-foreign", &(struct stretch_request){.from = BEGINNING, .to = NOW, .progress = "fix"},
                    "the group run-foreign.fix has offsets that are none of a replay's progress");
 }
@@ -368,7 +368,7 @@ static void a_finished_one_is_followed_by_the_next_where_that_is_wanted(void **s
     assert_int_equal(replay.stretch->parts[1].end, 13);
     run(&replay, 3);
     end(&replay);
-    assert_int_equal(sought_committed("run-onward.letters", "run-onward", 1, NULL, 0), 13);
+    assert_int_equal(scene_committed("run-onward.letters", "run-onward", 1), 13);
 }
 
 static void what_retention_takes_before_it_is_read_is_told_as_lost(void **state)
@@ -377,7 +377,7 @@ static void what_retention_takes_before_it_is_read_is_told_as_lost(void **state)
     struct replay replay;
     make("run-lost", 1, 20);
     begin(&replay, "run-lost", &(struct stretch_request){.from = BEGINNING, .to = NOW, .progress = "fix"});
-    sought_delete_before("run-lost", 0, 15);
+    scene_delete_before("run-lost", 0, 15);
     run(&replay, 5);
     assert_int_equal(kafka_running_metric(&replay.running, METRIC_COUNTER, "weir_lost_offsets_total", NULL), 15);
     end(&replay);

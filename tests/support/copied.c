@@ -65,23 +65,6 @@ void copied_send(const char *topic, int partitions, int from, int count)
     scene_flush();
 }
 
-void copied_make_small_topic(const char *name, const char *limit)
-{
-    char words[256];
-    rd_kafka_NewTopic_t *topic = rd_kafka_NewTopic_new(name, 1, 1, words, sizeof words);
-    rd_kafka_queue_t *queue = rd_kafka_queue_new(scene_producer);
-    assert_non_null(topic);
-    assert_int_equal(rd_kafka_NewTopic_set_config(topic, "max.message.bytes", limit), RD_KAFKA_RESP_ERR_NO_ERROR);
-    rd_kafka_CreateTopics(scene_producer, &topic, 1, NULL, queue);
-    rd_kafka_event_t *event = rd_kafka_queue_poll(queue, KAFKA_WAIT_MS);
-    assert_non_null(event);
-    assert_int_equal(rd_kafka_event_error(event), RD_KAFKA_RESP_ERR_NO_ERROR);
-    rd_kafka_event_destroy(event);
-    rd_kafka_queue_destroy(queue);
-    rd_kafka_NewTopic_destroy(topic);
-    kafka_make_topic(scene_producer, name, 1);
-}
-
 static void look_again(void)
 {
     nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);

@@ -23,8 +23,6 @@ void copied_fini(struct copied *copied);
 
 /* Records `from` to `from + count - 1`, in turn over the partitions (one, two or four); flushes. */
 void copied_send(const char *topic, int partitions, int from, int count);
-/* A topic of one partition that takes no requests larger than `limit`. */
-void copied_make_small_topic(const char *name, const char *limit);
 /* Waits until so many records can be read. False: a minute is over. */
 bool copied_wait_count(const char *brokers, const char *topic, int count);
 /* Waits until there is something in the topic and no transaction is open in it. False: a minute is over. */

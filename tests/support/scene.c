@@ -64,6 +64,59 @@ void scene_flush(void)
     assert_int_equal(rd_kafka_flush(scene_producer, KAFKA_WAIT_MS), 0);
 }
 
+static void wait_for(rd_kafka_queue_t *queue)
+{
+    rd_kafka_event_t *event = rd_kafka_queue_poll(queue, KAFKA_WAIT_MS);
+    assert_non_null(event);
+    assert_int_equal(rd_kafka_event_error(event), RD_KAFKA_RESP_ERR_NO_ERROR);
+    rd_kafka_event_destroy(event);
+    rd_kafka_queue_destroy(queue);
+}
+
+void scene_make_topic(const char *topic, int partitions, const char *name, const char *value)
+{
+    char words[256];
+    rd_kafka_queue_t *queue = rd_kafka_queue_new(scene_producer);
+    rd_kafka_NewTopic_t *made = rd_kafka_NewTopic_new(topic, partitions, 1, words, sizeof words);
+    assert_int_equal(rd_kafka_NewTopic_set_config(made, name, value), RD_KAFKA_RESP_ERR_NO_ERROR);
+    rd_kafka_CreateTopics(scene_producer, &made, 1, NULL, queue);
+    wait_for(queue);
+    rd_kafka_NewTopic_destroy(made);
+    kafka_make_topic(scene_producer, topic, partitions);
+}
+
+void scene_delete_before(const char *topic, int32_t partition, int64_t offset)
+{
+    rd_kafka_queue_t *queue = rd_kafka_queue_new(scene_producer);
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_list_add(list, topic, partition)->offset = offset;
+    rd_kafka_DeleteRecords_t *deleted = rd_kafka_DeleteRecords_new(list);
+    rd_kafka_DeleteRecords(scene_producer, &deleted, 1, NULL, queue);
+    wait_for(queue);
+    rd_kafka_DeleteRecords_destroy(deleted);
+    rd_kafka_topic_partition_list_destroy(list);
+}
+
+int64_t scene_committed(const char *group, const char *topic, int32_t partition)
+{
+    const struct kafka_property properties[] = {{"group.id", group}, {NULL, NULL}};
+    rd_kafka_t *rk = kafka_connect(RD_KAFKA_CONSUMER, scene_broker, properties, NULL);
+    int64_t offset = kafka_committed(rk, topic, partition);
+    rd_kafka_destroy(rk);
+    return offset;
+}
+
+void scene_commit(const char *group, const char *topic, int32_t partition, int64_t offset)
+{
+    const struct kafka_property properties[] = {{"group.id", group}, {NULL, NULL}};
+    rd_kafka_t *rk = kafka_connect(RD_KAFKA_CONSUMER, scene_broker, properties, NULL);
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_list_add(list, topic, partition)->offset = offset;
+    assert_int_equal(rd_kafka_commit(rk, list, 0), RD_KAFKA_RESP_ERR_NO_ERROR);
+    rd_kafka_topic_partition_list_destroy(list);
+    rd_kafka_destroy(rk);
+}
+
 void scene_config(const struct process *process, const char *name, const char *rest)
 {
     process_file(process, "customers.csv", "id,name,tier\nc-0,Ada,gold\nc-1,\"Bo, jr.\",silver\n");

@@ -25,6 +25,14 @@ void scene_flush(void);
 /* count orders {"order_id": "o-I", "customer_id": "c-(I mod 3)", "total": I.5} in turn over the partitions; flushes. */
 void scene_send_orders(const char *topic, int partitions, int count);
 
+/* Makes a topic with one property of its own: "retention.ms", "1000". */
+void scene_make_topic(const char *topic, int partitions, const char *name, const char *value);
+/* Deletes what is before this offset, as retention does. */
+void scene_delete_before(const char *topic, int32_t partition, int64_t offset);
+/* What the group has committed; -1: nothing. */
+int64_t scene_committed(const char *group, const char *topic, int32_t partition);
+void scene_commit(const char *group, const char *topic, int32_t partition, int64_t offset);
+
 /* weir.yaml with service, group and topic of that name, and what `rest` adds; customers.csv with c-0 and c-1. */
 void scene_config(const struct process *process, const char *name, const char *rest);
 /* stages for it: decode, set, lookup, filter, and a store into orders.db (append). */

@@ -54,39 +54,6 @@ void sought_transaction(const char *topic, int32_t partition, int64_t timestamp,
     rd_kafka_destroy(rk);
 }
 
-static void wait_for(rd_kafka_queue_t *queue)
-{
-    rd_kafka_event_t *event = rd_kafka_queue_poll(queue, KAFKA_WAIT_MS);
-    assert_non_null(event);
-    assert_int_equal(rd_kafka_event_error(event), RD_KAFKA_RESP_ERR_NO_ERROR);
-    rd_kafka_event_destroy(event);
-    rd_kafka_queue_destroy(queue);
-}
-
-void sought_make_topic(const char *topic, int partitions, const char *name, const char *value)
-{
-    char words[256];
-    rd_kafka_queue_t *queue = rd_kafka_queue_new(scene_producer);
-    rd_kafka_NewTopic_t *made = rd_kafka_NewTopic_new(topic, partitions, 1, words, sizeof words);
-    assert_int_equal(rd_kafka_NewTopic_set_config(made, name, value), RD_KAFKA_RESP_ERR_NO_ERROR);
-    rd_kafka_CreateTopics(scene_producer, &made, 1, NULL, queue);
-    wait_for(queue);
-    rd_kafka_NewTopic_destroy(made);
-    kafka_make_topic(scene_producer, topic, partitions);
-}
-
-void sought_delete_before(const char *topic, int32_t partition, int64_t offset)
-{
-    rd_kafka_queue_t *queue = rd_kafka_queue_new(scene_producer);
-    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
-    rd_kafka_topic_partition_list_add(list, topic, partition)->offset = offset;
-    rd_kafka_DeleteRecords_t *deleted = rd_kafka_DeleteRecords_new(list);
-    rd_kafka_DeleteRecords(scene_producer, &deleted, 1, NULL, queue);
-    wait_for(queue);
-    rd_kafka_DeleteRecords_destroy(deleted);
-    rd_kafka_topic_partition_list_destroy(list);
-}
-
 int64_t sought_committed(const char *group, const char *topic, int32_t partition, char *ret_text, size_t size)
 {
     const struct kafka_property properties[] = {{"group.id", group}, {NULL, NULL}};
@@ -96,26 +63,11 @@ int64_t sought_committed(const char *group, const char *topic, int32_t partition
     assert_int_equal(rd_kafka_committed(rk, list, KAFKA_WAIT_MS), RD_KAFKA_RESP_ERR_NO_ERROR);
     const rd_kafka_topic_partition_t *entry = &list->elems[0];
     int64_t offset = entry->offset >= 0 ? entry->offset : -1;
-    if (ret_text != NULL)
-        snprintf(ret_text, size, "%.*s", (int)entry->metadata_size,
-                 entry->metadata != NULL ? (const char *)entry->metadata : "");
+    snprintf(ret_text, size, "%.*s", (int)entry->metadata_size,
+             entry->metadata != NULL ? (const char *)entry->metadata : "");
     rd_kafka_topic_partition_list_destroy(list);
     rd_kafka_destroy(rk);
     return offset;
-}
-
-void sought_commit(const char *group, const char *topic, int32_t partition, int64_t offset, const char *text)
-{
-    const struct kafka_property properties[] = {{"group.id", group}, {NULL, NULL}};
-    rd_kafka_t *rk = kafka_connect(RD_KAFKA_CONSUMER, scene_broker, properties, NULL);
-    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
-    rd_kafka_topic_partition_t *entry = rd_kafka_topic_partition_list_add(list, topic, partition);
-    entry->offset = offset;
-    entry->metadata = text != NULL ? strdup(text) : NULL;
-    entry->metadata_size = text != NULL ? strlen(text) : 0;
-    assert_int_equal(rd_kafka_commit(rk, list, 0), RD_KAFKA_RESP_ERR_NO_ERROR);
-    rd_kafka_topic_partition_list_destroy(list);
-    rd_kafka_destroy(rk);
 }
 
 struct stretch *sought_find(const char *yaml, const struct stretch_request *request, struct error *error)

@@ -12,13 +12,8 @@
 void sought_send(const char *topic, int32_t partition, const char *key, int64_t timestamp);
 /* `count` records of one transaction, with these timestamps, each 1 ms later; aborted or committed. */
 void sought_transaction(const char *topic, int32_t partition, int64_t timestamp, unsigned count, bool commit);
-/* Makes the topic with one property more: "retention.ms=1000". */
-void sought_make_topic(const char *topic, int partitions, const char *name, const char *value);
-/* Deletes what is before this offset, as retention does. */
-void sought_delete_before(const char *topic, int32_t partition, int64_t offset);
-/* What the group keeps: an offset and a text; ret_text may be NULL. -1: nothing. */
+/* What the group keeps: an offset and a text. -1: nothing. */
 int64_t sought_committed(const char *group, const char *topic, int32_t partition, char *ret_text, size_t size);
-void sought_commit(const char *group, const char *topic, int32_t partition, int64_t offset, const char *text);
 
 /* yaml: of the source, without brokers. NULL: see error. Freed by stretch_free. */
 struct stretch *sought_find(const char *yaml, const struct stretch_request *request, struct error *error);
