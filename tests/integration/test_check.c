@@ -41,14 +41,6 @@ static int tear_down(void **state)
     return scene_disconnect(state);
 }
 
-static void assert_holds(const struct process *process, const char *text)
-{
-    char *whole = process_read(process, "stdout");
-    if (whole == NULL || strstr(whole, text) == NULL)
-        fail_msg("no \"%s\" in stdout:\n%s", text, whole != NULL ? whole : "(no such file)");
-    free(whole);
-}
-
 /* By a listing of all topics, which makes none. */
 static bool topic_is_there(const char *topic)
 {
@@ -98,17 +90,20 @@ static void a_good_config_is_good_and_nothing_was_made(void **state)
     assert_true(columns < file);
     scene_config(&process, "check-good", rest);
     assert_int_equal(process_run(&process, CHECK), 0);
-    assert_holds(&process, "weir.yaml: good: check-good: kafka -> decode -> enrich (set, lookup, filter) -> sqlite + "
-                           "file; all of it answers\n");
-    assert_holds(&process, "warning: errors.dead_letter.topic: there is no topic \"check-good.dlq\" yet: the brokers "
-                           "make it when weir asks for it");
+    assert_holds(&process, "stdout",
+                 "weir.yaml: good: check-good: kafka -> decode -> enrich (set, lookup, filter) -> sqlite + "
+                 "file; all of it answers\n");
+    assert_holds(&process, "stdout",
+                 "warning: errors.dead_letter.topic: there is no topic \"check-good.dlq\" yet: the brokers "
+                 "make it when weir asks for it");
     assert_false(topic_is_there("check-good.dlq"));
     assert_false(group_is_there("check-good"));
     assert_false(file_is_there(&process, "orders.db"));
     assert_false(file_is_there(&process, "out"));
     assert_int_equal(process_run(&process, (const char *const[]){"check", "--live", "--json", "weir.yaml", NULL}), 0);
-    assert_holds(&process, "\"pipeline\": \"kafka -> decode -> enrich (set, lookup, filter) -> sqlite + file\", "
-                           "\"live\": true}\n");
+    assert_holds(&process, "stdout",
+                 "\"pipeline\": \"kafka -> decode -> enrich (set, lookup, filter) -> sqlite + file\", "
+                 "\"live\": true}\n");
     process_fini(&process);
 }
 
@@ -119,15 +114,15 @@ static void what_is_out_of_reach_and_what_is_wrong_have_their_exit_codes(void **
     process_init(&process, "check-bad");
     scene_config(&process, "check-missing", SCENE_TO_SQLITE);
     assert_int_equal(process_run(&process, CHECK), 69);
-    assert_holds(&process, ": source.kafka.topics[0]: there is no topic \"check-missing\"\n");
-    assert_holds(&process, "weir.yaml: 1 out of reach\n");
+    assert_holds(&process, "stdout", ": source.kafka.topics[0]: there is no topic \"check-missing\"\n");
+    assert_holds(&process, "stdout", "weir.yaml: 1 out of reach\n");
     assert_false(topic_is_there("check-missing"));
     /* A mistake weighs more than what is only out of reach. */
     process_file(&process, "orders.db",
                  "no database at all, but long enough to be looked at as one, one would think\n");
     assert_int_equal(process_run(&process, CHECK), 78);
-    assert_holds(&process, "stages[2].store.sqlite: SQLite database orders.db: ");
-    assert_holds(&process, "weir.yaml: 1 mistake, 1 out of reach\n");
+    assert_holds(&process, "stdout", "stages[2].store.sqlite: SQLite database orders.db: ");
+    assert_holds(&process, "stdout", "weir.yaml: 1 mistake, 1 out of reach\n");
     process_fini(&process);
 }
 
@@ -140,7 +135,7 @@ static void a_kafka_store_is_asked_for_its_topic_without_making_it(void **state)
     scene_config(&process, "check-store",
                  "stages: [{store: {kafka: {topic: check-store.out, properties: {compression.codec: lz4}}}}]\n");
     assert_int_equal(process_run(&process, CHECK), 0);
-    assert_holds(&process, "warning: stages[0].store.kafka.topic: there is no topic \"check-store.out\" yet");
+    assert_holds(&process, "stdout", "warning: stages[0].store.kafka.topic: there is no topic \"check-store.out\" yet");
     assert_false(topic_is_there("check-store.out"));
     process_fini(&process);
 }
@@ -172,17 +167,18 @@ static void a_table_of_postgres_is_compared_with_the_columns_and_none_is_made(vo
     snprintf(rest, sizeof rest, STORE, "one", "");
     scene_config(&process, "check-postgres", rest);
     assert_int_equal(process_run(&process, CHECK), 78);
-    assert_holds(&process,
+    assert_holds(&process, "stdout",
                  "stages[1].store.postgres.columns.total: declared as numeric, but in the table \"check_one\" "
                  "it is text\n");
-    assert_holds(&process, "stages[1].store.postgres.columns.nam: table \"check_one\" has no column \"nam\"; did you "
-                           "mean \"name\"?");
-    assert_holds(&process, "weir.yaml: 2 mistakes\n");
+    assert_holds(&process, "stdout",
+                 "stages[1].store.postgres.columns.nam: table \"check_one\" has no column \"nam\"; did you "
+                 "mean \"name\"?");
+    assert_holds(&process, "stdout", "weir.yaml: 2 mistakes\n");
 
     snprintf(rest, sizeof rest, STORE, "two", "");
     scene_config(&process, "check-postgres", rest);
     assert_int_equal(process_run(&process, CHECK), 78);
-    assert_holds(&process,
+    assert_holds(&process, "stdout",
                  "has no table \"check_two\"; did you mean \"public.check_one\"?; make it, or set `create: true`\n");
 
     snprintf(rest, sizeof rest, STORE, "two", "        create: true\n");

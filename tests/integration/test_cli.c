@@ -42,14 +42,6 @@ static int tear_down(void **state)
     return 0;
 }
 
-static void assert_holds(const struct process *process, const char *file, const char *text)
-{
-    char *whole = process_read(process, file);
-    if (whole == NULL || strstr(whole, text) == NULL)
-        fail_msg("no \"%s\" in %s:\n%s", text, file, whole != NULL ? whole : "(no such file)");
-    free(whole);
-}
-
 static void assert_empty(const struct process *process, const char *file)
 {
     char *whole = process_read(process, file);

@@ -64,14 +64,6 @@ static void set_up(struct process *process, const char *name, const char *rest)
     send_orders(name);
 }
 
-static void assert_printed(const struct process *process, const char *text)
-{
-    char *whole = process_read(process, "stdout");
-    if (whole == NULL || strstr(whole, text) == NULL)
-        fail_msg("no \"%s\" in stdout:\n%s", text, whole != NULL ? whole : "(no such file)");
-    free(whole);
-}
-
 static void assert_window_stored(const struct process *process)
 {
     assert_int_equal(scene_query(process, DISTINCT, NULL, 0), IN_WINDOW);
@@ -85,10 +77,10 @@ static void the_plan_alone_does_nothing(void **state)
     struct process process;
     set_up(&process, "replay-plan", TO_SQLITE);
     assert_int_equal(process_run(&process, (const char *const[]){"replay", "weir.yaml", WINDOW, NULL}), 0);
-    assert_printed(&process, "replay as replay-plan.replay\n");
-    assert_printed(&process, "replay-plan          0     60  ");
-    assert_printed(&process, "into      sqlite: records that are there already are there TWICE afterwards\n");
-    assert_printed(&process, "nothing was done; add --execute\n");
+    assert_holds(&process, "stdout", "replay as replay-plan.replay\n");
+    assert_holds(&process, "stdout", "replay-plan          0     60  ");
+    assert_holds(&process, "stdout", "into      sqlite: records that are there already are there TWICE afterwards\n");
+    assert_holds(&process, "stdout", "nothing was done; add --execute\n");
     assert_int_equal(scene_query(&process, COUNT, NULL, 0), -1);
     assert_int_equal(process_run(&process, (const char *const[]){"replay", "weir.yaml", WINDOW, "--json", NULL}), 0);
     assert_true(process_number(&process, "stdout", "records") >= IN_WINDOW);
@@ -120,7 +112,7 @@ static void a_window_in_which_nothing_is_ends_well(void **state)
     assert_int_equal(process_run(&process, (const char *const[]){"replay", "weir.yaml", "--from", "2026-11-21", "--to",
                                                                  "2026-11-22", "--execute", NULL}),
                      0);
-    assert_printed(&process, "there is nothing in it to replay\n");
+    assert_holds(&process, "stdout", "there is nothing in it to replay\n");
     assert_int_equal(scene_query(&process, COUNT, NULL, 0), -1);
     /* A receipt that was asked for is there in this case too, and of this run. */
     assert_int_equal(process_run(&process, ARGUMENTS("--from", "2026-11-21", "--to", "2026-11-22", "--execute")), 0);
@@ -174,7 +166,7 @@ static void killed_half_way_it_goes_on_and_a_finished_one_says_so(void **state)
 
     assert_int_equal(process_run(&process, (const char *const[]){"replay", "weir.yaml", WINDOW, "--name", "fix", NULL}),
                      0);
-    assert_printed(&process, "progress  \"fix\", kept in the group replay-killed.fix; it goes on\n");
+    assert_holds(&process, "stdout", "progress  \"fix\", kept in the group replay-killed.fix; it goes on\n");
     assert_int_equal(process_run(&process, ARGUMENTS(WINDOW, "--name", "fix", "--execute")), 0);
     assert_window_stored(&process);
     assert_true(process_number(&process, "receipt.json", "stored") < IN_WINDOW);
@@ -182,8 +174,8 @@ static void killed_half_way_it_goes_on_and_a_finished_one_says_so(void **state)
     assert_int_equal(
         process_run(&process, (const char *const[]){"replay", "weir.yaml", WINDOW, "--name", "fix", "--execute", NULL}),
         0);
-    assert_printed(&process,
-                   "\"fix\" is finished: nothing is left to replay; to do it again, give it another --name\n");
+    assert_holds(&process, "stdout",
+                 "\"fix\" is finished: nothing is left to replay; to do it again, give it another --name\n");
     assert_int_equal(scene_committed("replay-killed", "replay-killed", 0), -1);
     process_fini(&process);
 }
@@ -220,7 +212,7 @@ static void exactly_once_it_has_offsets_of_its_own_and_wants_a_name(void **state
                                                                  "--name", "fix", "--execute", NULL}),
                      0);
     assert_int_equal(process_run(&process, (const char *const[]){"replay", "weir.yaml", WINDOW, NULL}), 0);
-    assert_printed(&process, "exactly-once delivery needs it: give it a --name\n");
+    assert_holds(&process, "stdout", "exactly-once delivery needs it: give it a --name\n");
     assert_int_equal(process_run(&process, ARGUMENTS(WINDOW, "--execute")), 64);
     assert_true(process_said(&process, "delivery is exactly_once: give it a --name"));
     /* The live service has stored all of it already, and has its own offsets. */

@@ -169,6 +169,16 @@ void process_expect(const struct process *process, const char *text)
         process_look_again(process, began);
 }
 
+void assert_holds(const struct process *process, const char *file, const char *text)
+{
+    char *all = process_read(process, file);
+    if (all == NULL || strstr(all, text) == NULL) {
+        show_output(process);
+        fail_msg("no \"%s\" in %s:\n%s", text, file, all != NULL ? all : "(no such file)");
+    }
+    free(all);
+}
+
 int64_t process_number(const struct process *process, const char *file, const char *key)
 {
     char wanted[128];

@@ -36,6 +36,8 @@ int process_run(struct process *process, const char *const *arguments);
 /* Waits until its stderr has the text (of the latest run). Fails the test when it does not come. */
 void process_expect(const struct process *process, const char *text);
 bool process_said(const struct process *process, const char *text);
+/* A file that process_read finds, "stdout" and "stderr" among them, has the text. */
+void assert_holds(const struct process *process, const char *file, const char *text);
 
 /* For loops that wait for something else: sleeps a little; fails the test when PROCESS_PATIENCE_S is over since `began` (clock_now). */
 void process_look_again(const struct process *process, int64_t began);
