@@ -197,26 +197,13 @@ static void a_running_service_does_not_notice_a_check(void **state)
 {
     (void)state;
     struct process service, check;
-    char config[1024];
-    process_init(&service, "check-running");
-    process_init(&check, "check-beside");
     kafka_make_topic(scene_producer, "check-running", 3);
     scene_send_orders("check-running", 3, 300);
-    snprintf(config, sizeof config,
-             "service: running\nadmin: false\nsource:\n  kafka: {brokers: \"%s\", group: check-running, topics: "
-             "[check-running], start: earliest, instance: one}\n"
-             "stages:\n  - decode: {}\n  - store: {sqlite: {path: \"%s/orders.db\", table: orders, columns: {order_id: "
-             ".order_id}}}\n",
-             scene_broker, service.dir);
-    process_file(&service, "weir.yaml", "%s", config);
-    process_file(&check, "weir.yaml", "%s", config);
-    process_start(&service, (const char *const[]){"run", "weir.yaml", "--receipt", "receipt.json", NULL});
-    for (int64_t began = clock_now(); scene_query(&service, "select count(*) from orders", NULL, 0) < 300;)
-        process_look_again(&service, began);
+    scene_start_beside(&service, &check, "check-running");
+    scene_await_orders(&service, 300);
     assert_int_equal(process_run(&check, CHECK), 0);
     scene_send_orders("check-running", 3, 300);
-    for (int64_t began = clock_now(); scene_query(&service, "select count(*) from orders", NULL, 0) < 600;)
-        process_look_again(&service, began);
+    scene_await_orders(&service, 600);
     process_signal(&service, SIGTERM);
     assert_int_equal(process_wait(&service), 0);
     assert_int_equal(process_number(&service, "receipt.json", "consumed"), 600);

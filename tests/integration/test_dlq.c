@@ -9,7 +9,6 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "processor/clock.h"
 #include "tests/support/kafka.h"
 #include "tests/support/process.h"
 #include "tests/support/scene.h"
@@ -333,9 +332,7 @@ static void a_redrive_that_is_killed_goes_on_where_it_was(void **state)
     begin(&process, "dlq-killed", "delivery: exactly_once\n");
     fix_table(&process);
     process_start(&process, SLOWLY);
-    for (int64_t began = clock_now();
-         scene_query(&process, "select count(*) from orders", NULL, 0) < ORDERS - BAD + BAD / 4;)
-        process_look_again(&process, began);
+    scene_await_orders(&process, ORDERS - BAD + BAD / 4);
     process_signal(&process, SIGKILL);
     assert_int_equal(process_wait(&process), -SIGKILL);
     int64_t rows = scene_query(&process, "select count(*) from orders", NULL, 0);

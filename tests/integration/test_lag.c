@@ -95,20 +95,9 @@ static void a_service_that_hangs_is_stalled_and_does_not_notice_the_looks(void *
 {
     (void)state;
     struct process service, lag;
-    char config[1024];
-    process_init(&service, "lag-service");
-    process_init(&lag, "lag-beside");
     kafka_make_topic(scene_producer, "lag-service", 2);
     scene_send_orders("lag-service", 2, 100);
-    snprintf(config, sizeof config,
-             "service: lag-service\nadmin: false\nsource:\n  kafka: {brokers: \"%s\", group: lag-service, topics: "
-             "[lag-service], start: earliest, instance: one}\n"
-             "stages:\n  - decode: {}\n  - store: {sqlite: {path: \"%s/orders.db\", table: orders, columns: {order_id: "
-             ".order_id}}}\n",
-             scene_broker, service.dir);
-    process_file(&service, "weir.yaml", "%s", config);
-    process_file(&lag, "weir.yaml", "%s", config);
-    process_start(&service, (const char *const[]){"run", "weir.yaml", "--receipt", "receipt.json", NULL});
+    scene_start_beside(&service, &lag, "lag-service");
     for (int64_t began = clock_now(); scene_committed("lag-service", "lag-service", 0) < 50 ||
                                       scene_committed("lag-service", "lag-service", 1) < 50;)
         process_look_again(&service, began);
@@ -124,8 +113,7 @@ static void a_service_that_hangs_is_stalled_and_does_not_notice_the_looks(void *
                  "\"member\": true, \"looks\": 4, \"state\": \"STALL\", \"reason\": \"a member has it: ");
     process_signal(&service, SIGCONT);
 
-    for (int64_t began = clock_now(); scene_query(&service, "select count(*) from orders", NULL, 0) < 200;)
-        process_look_again(&service, began);
+    scene_await_orders(&service, 200);
     process_signal(&service, SIGTERM);
     assert_int_equal(process_wait(&service), 0);
     assert_int_equal(process_number(&service, "receipt.json", "consumed"), 200);

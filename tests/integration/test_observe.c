@@ -131,8 +131,7 @@ static void a_tap_that_nobody_reads_holds_no_record_up(void **state)
     client_send(fd, "GET", "/tap?stage=decode", NULL);
     wait_for_metric(&w, "\nweir_taps_open 1\n");
     scene_send_orders("tap-unread", 2, RECORDS);
-    for (int64_t began = clock_now(); scene_query(&w.service, "select count(*) from orders", NULL, 0) < RECORDS;)
-        process_look_again(&w.service, began);
+    scene_await_orders(&w.service, RECORDS);
     process_signal(&w.service, SIGTERM);
     assert_int_equal(process_wait(&w.service), 0);
     assert_true(process_said(&w.service, "tap: decode: no longer tapped: "));

@@ -145,12 +145,6 @@ static void offsets_partitions_keys_headers_and_limits_choose_as_well(void **sta
     process_fini(&process);
 }
 
-static void wait_for_rows(const struct process *process, int64_t rows)
-{
-    for (int64_t began = clock_now(); scene_query(process, COUNT, NULL, 0) < rows;)
-        process_look_again(process, began);
-}
-
 #define SLOWLY "--name", "fix", "--rate", "60/s"
 
 static void killed_half_way_it_goes_on_and_a_finished_one_says_so(void **state)
@@ -159,7 +153,7 @@ static void killed_half_way_it_goes_on_and_a_finished_one_says_so(void **state)
     struct process process;
     set_up(&process, "replay-killed", TO_SQLITE);
     process_start(&process, ARGUMENTS(WINDOW, SLOWLY, "--execute"));
-    wait_for_rows(&process, IN_WINDOW / 2);
+    scene_await_orders(&process, IN_WINDOW / 2);
     process_signal(&process, SIGKILL);
     assert_int_equal(process_wait(&process), -SIGKILL);
     assert_true(scene_query(&process, COUNT, NULL, 0) < IN_WINDOW);
@@ -186,7 +180,7 @@ static void a_signal_ends_it_in_order_and_it_says_how_to_go_on(void **state)
     struct process process;
     set_up(&process, "replay-signal", TO_SQLITE);
     process_start(&process, (const char *const[]){"replay", "weir.yaml", WINDOW, SLOWLY, "--execute", NULL});
-    wait_for_rows(&process, 1);
+    scene_await_orders(&process, 1);
     process_signal(&process, SIGINT);
     assert_int_equal(process_wait(&process), 75);
     assert_true(process_said(&process, "to go on: the same command"));
@@ -219,7 +213,7 @@ static void exactly_once_it_has_offsets_of_its_own_and_wants_a_name(void **state
     assert_int_equal(process_run(&process, (const char *const[]){"run", "weir.yaml", "--exit-at-end", NULL}), 0);
     assert_int_equal(scene_query(&process, COUNT, NULL, 0), ORDERS);
     process_start(&process, ARGUMENTS(WINDOW, SLOWLY, "--execute"));
-    wait_for_rows(&process, ORDERS + IN_WINDOW / 2);
+    scene_await_orders(&process, ORDERS + IN_WINDOW / 2);
     process_signal(&process, SIGKILL);
     assert_int_equal(process_wait(&process), -SIGKILL);
     assert_int_equal(process_run(&process, ARGUMENTS(WINDOW, "--name", "fix", "--execute")), 0);
@@ -321,7 +315,7 @@ static void beside_the_live_service_it_needs_no_port_and_takes_no_partition(void
     scene_config(&live, "replay-beside", rest);
     scene_config(&process, "replay-beside", rest);
     process_start(&live, (const char *const[]){"run", "weir.yaml", NULL});
-    wait_for_rows(&live, ORDERS);
+    scene_await_orders(&live, ORDERS);
     assert_int_equal(
         process_run(&process, (const char *const[]){"replay", "weir.yaml", WINDOW, "--name", "fix", "--execute", NULL}),
         0);
@@ -347,7 +341,7 @@ static void an_admin_port_is_there_when_it_is_asked_for(void **state)
     snprintf(port, sizeof port, "%u", number);
     assert_int_equal(process_run(&process, ARGUMENTS("--admin", "70000")), 64);
     process_start(&process, ARGUMENTS(WINDOW, "--rate", "20/s", "--admin", port, "--execute"));
-    wait_for_rows(&process, 1);
+    scene_await_orders(&process, 1);
     assert_int_equal(process_get(number, "/readyz", page, sizeof page), 200);
     process_signal(&process, SIGTERM);
     assert_int_equal(process_wait(&process), 75);

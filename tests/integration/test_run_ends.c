@@ -26,8 +26,7 @@ static void a_signal_drains_commits_and_leaves_the_group(void **state)
     scene_send_orders("drains", 3, 3000);
     scene_config(&process, "drains", SCENE_TO_SQLITE);
     process_start(&process, SERVE);
-    for (int64_t began = clock_now(); scene_query(&process, "select count(*) from orders", NULL, 0) < 3000;)
-        process_look_again(&process, began);
+    scene_await_orders(&process, 3000);
     process_signal(&process, SIGTERM);
     assert_int_equal(process_wait(&process), 0);
     assert_int_equal(process_number(&process, "receipt.json", "stored"), 3000);

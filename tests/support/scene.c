@@ -9,6 +9,7 @@
 #include <sqlite3.h>
 #include <cmocka.h>
 
+#include "processor/clock.h"
 #include "tests/support/kafka.h"
 
 const char *scene_broker;
@@ -127,6 +128,22 @@ void scene_config(const struct process *process, const char *name, const char *r
                  name, scene_broker, name, name, rest);
 }
 
+void scene_start_beside(struct process *service, struct process *beside, const char *name)
+{
+    char config[1024];
+    process_init(service, name);
+    process_init(beside, name);
+    snprintf(config, sizeof config,
+             "service: %s\nadmin: false\nsource:\n  kafka: {brokers: \"%s\", group: %s, topics: [%s], start: earliest, "
+             "instance: one}\n"
+             "stages:\n  - decode: {}\n  - store: {sqlite: {path: \"%s/orders.db\", table: orders, columns: {order_id: "
+             ".order_id}}}\n",
+             name, scene_broker, name, name, service->dir);
+    process_file(service, "weir.yaml", "%s", config);
+    process_file(beside, "weir.yaml", "%s", config);
+    process_start(service, (const char *const[]){"run", "weir.yaml", "--receipt", "receipt.json", NULL});
+}
+
 const char SCENE_TO_SQLITE[1024] =
     "stages:\n"
     "  - decode: {format: json}\n"
@@ -160,4 +177,10 @@ int64_t scene_query(const struct process *process, const char *sql, char *text, 
     sqlite3_finalize(statement);
     sqlite3_close(database);
     return number;
+}
+
+void scene_await_orders(const struct process *process, int64_t count)
+{
+    for (int64_t began = clock_now(); scene_query(process, "select count(*) from orders", NULL, 0) < count;)
+        process_look_again(process, began);
 }

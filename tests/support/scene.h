@@ -37,7 +37,11 @@ void scene_commit(const char *group, const char *topic, int32_t partition, int64
 void scene_config(const struct process *process, const char *name, const char *rest);
 /* stages for it: decode, set, lookup, filter, and a store into orders.db (append). */
 extern const char SCENE_TO_SQLITE[1024];
+/* Starts the service of that name, group and topic, as the static member `one`; and beside it a process that has the same config, and starts nothing. */
+void scene_start_beside(struct process *service, struct process *beside, const char *name);
 /* The first column of the first row from orders.db as a number and, when wanted, as text; -1 when the statement does not compile (no table yet). */
 int64_t scene_query(const struct process *process, const char *sql, char *text, size_t size);
+/* Waits until orders.db has so many orders; the test fails as with process_look_again. */
+void scene_await_orders(const struct process *process, int64_t count);
 
 #endif
