@@ -12,49 +12,7 @@
 #include "cli/letter_filter.h"
 #include "cli/letter_show.h"
 #include "cli/letter_tally.h"
-#include "tests/support/records.h"
-
-struct fixture {
-    struct records records;
-    struct batch *batch;
-    char *text;
-    size_t size;
-    FILE *out;
-};
-
-static int set_up(void **state)
-{
-    struct fixture *fixture = calloc(1, sizeof *fixture);
-    records_init(&fixture->records);
-    fixture->batch = records_batch(&fixture->records);
-    fixture->batch->topic = "orders.dlq";
-    *state = fixture;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct fixture *fixture = *state;
-    batch_free(fixture->batch);
-    records_fini(&fixture->records);
-    free(fixture->text);
-    free(fixture);
-    return 0;
-}
-
-static FILE *open_text(struct fixture *fixture)
-{
-    free(fixture->text);
-    fixture->out = open_memstream(&fixture->text, &fixture->size);
-    assert_non_null(fixture->out);
-    return fixture->out;
-}
-
-static const char *text(struct fixture *fixture)
-{
-    assert_int_equal(fclose(fixture->out), 0);
-    return fixture->text;
-}
+#include "tests/support/letters.h"
 
 static void assert_holds(const char *whole, const char *part)
 {
@@ -62,59 +20,33 @@ static void assert_holds(const char *whole, const char *part)
         fail_msg("no \"%s\" in:\n%s", part, whole);
 }
 
-struct letter {
-    const char *stage, *class, *message, *topic, *timestamp, *attempts, *truncated;
-};
-
-static struct record *add(struct fixture *fixture, const struct letter *letter)
-{
-    struct record *record = records_add(fixture->batch, "key", "{\"id\":1}");
-    const char *const headers[][2] = {
-        {"trace", "t1"},
-        {"weir.error.stage", letter->stage},
-        {"weir.error.class", letter->class},
-        {"weir.error.message", letter->message},
-        {"weir.source.topic", letter->topic != NULL ? letter->topic : "orders"},
-        {"weir.source.partition", "3"},
-        {"weir.source.offset", "17"},
-        {"weir.source.timestamp", letter->timestamp},
-        {"weir.attempts", letter->attempts != NULL ? letter->attempts : "1"},
-        {"weir.service", "orders-store"},
-        {"weir.value.truncated", letter->truncated},
-    };
-    for (unsigned i = 0; i < sizeof headers / sizeof headers[0]; i++) {
-        if (headers[i][1] != NULL)
-            records_header(fixture->batch, record, headers[i][0], headers[i][1]);
-    }
-    return record;
-}
-
-static void add_some(struct fixture *fixture)
+static void add_some(struct letters *letters)
 {
     for (unsigned i = 0; i < 3; i++)
-        (void)add(fixture, &(struct letter){"decode", "json", "early\x1b[31m", .timestamp = "1700000000000"});
-    (void)add(fixture, &(struct letter){"decode", "json", "newest", .timestamp = "1700003600000", .attempts = "4"});
-    (void)add(fixture, &(struct letter){"decode", "json", "late to come", .timestamp = "1700000000500"});
-    (void)add(fixture,
-              &(struct letter){"sqlite", "constraint", "NOT NULL", "returns", "1700007200000", .truncated = "70000"});
-    (void)add(fixture, &(struct letter){"decode", "utf8", "at byte 3", .timestamp = "-1"});
-    (void)records_add(fixture->batch, "somebody", "else's");
+        letters_add(letters, &(struct letter_words){"decode", "json", "early\x1b[31m", .timestamp = "1700000000000"});
+    letters_add(letters,
+                &(struct letter_words){"decode", "json", "newest", .timestamp = "1700003600000", .attempts = "4"});
+    letters_add(letters, &(struct letter_words){"decode", "json", "late to come", .timestamp = "1700000000500"});
+    letters_add(letters, &(struct letter_words){"sqlite", "constraint", "NOT NULL", "returns", "1700007200000",
+                                                .truncated = "70000"});
+    letters_add(letters, &(struct letter_words){"decode", "utf8", "at byte 3", .timestamp = "-1"});
+    (void)records_add(letters->batch, "somebody", "else's");
 }
 
-static void tally(struct fixture *fixture, struct letter_tally *tally)
+static void tally(struct letters *letters, struct letter_tally *tally)
 {
     letter_tally_init(tally);
-    for (uint32_t i = 0; i < fixture->batch->count; i++)
-        letter_tally_add(tally, fixture->batch, &fixture->batch->records[i]);
+    for (uint32_t i = 0; i < letters->batch->count; i++)
+        letter_tally_add(tally, letters->batch, &letters->batch->records[i]);
     letter_tally_sort(tally);
 }
 
 static void letters_are_counted_by_stage_class_topic_and_time(void **state)
 {
-    struct fixture *fixture = *state;
+    struct letters *letters = *state;
     struct letter_tally counted;
-    add_some(fixture);
-    tally(fixture, &counted);
+    add_some(letters);
+    tally(letters, &counted);
     assert_int_equal(counted.total, 7);
     assert_int_equal(counted.foreign, 1);
     assert_int_equal(counted.truncated, 1);
@@ -139,18 +71,18 @@ static void letters_are_counted_by_stage_class_topic_and_time(void **state)
 
 static void the_table_shows_them_and_lets_nothing_at_the_terminal(void **state)
 {
-    struct fixture *fixture = *state;
+    struct letters *letters = *state;
     struct letter_tally counted;
-    (void)add(fixture, &(struct letter){"decode", "json",
-                                        "red \x1b[31m\nand \xc2\x9b"
-                                        "31m more",
-                                        .timestamp = "1700000000000"});
-    (void)add(fixture, &(struct letter){"decode", "utf8", "at byte 3", .timestamp = "1700003600000"});
-    (void)add(fixture, &(struct letter){"decode", "utf8", "at byte 4", .timestamp = "1700003600000"});
-    tally(fixture, &counted);
-    letter_tally_table(&counted, "orders.yaml", "orders.dlq", false, open_text(fixture));
+    letters_add(letters, &(struct letter_words){"decode", "json",
+                                                "red \x1b[31m\nand \xc2\x9b"
+                                                "31m more",
+                                                .timestamp = "1700000000000"});
+    letters_add(letters, &(struct letter_words){"decode", "utf8", "at byte 3", .timestamp = "1700003600000"});
+    letters_add(letters, &(struct letter_words){"decode", "utf8", "at byte 4", .timestamp = "1700003600000"});
+    tally(letters, &counted);
+    letter_tally_table(&counted, "orders.yaml", "orders.dlq", false, letters_open_text(letters));
     assert_string_equal(
-        text(fixture),
+        letters_text(letters),
         "orders.dlq: 3 dead letters, of records from 2023-11-14T22:13:20Z to 2023-11-14T23:13:20Z\n"
         "\n"
         "STAGE   CLASS  LETTERS  OLDEST                NEWEST                LAST MESSAGE\n"
@@ -181,13 +113,13 @@ static void the_table_shows_them_and_lets_nothing_at_the_terminal(void **state)
 
 static void no_letters_are_said_to_be_none(void **state)
 {
-    struct fixture *fixture = *state;
+    struct letters *letters = *state;
     struct letter_tally counted;
-    tally(fixture, &counted);
-    letter_tally_table(&counted, "orders.yaml", "orders.dlq", false, open_text(fixture));
-    assert_string_equal(text(fixture), "orders.dlq: no dead letters\n");
-    letter_tally_json(&counted, "orders-store", "orders.dlq", open_text(fixture));
-    assert_string_equal(text(fixture),
+    tally(letters, &counted);
+    letter_tally_table(&counted, "orders.yaml", "orders.dlq", false, letters_open_text(letters));
+    assert_string_equal(letters_text(letters), "orders.dlq: no dead letters\n");
+    letter_tally_json(&counted, "orders-store", "orders.dlq", letters_open_text(letters));
+    assert_string_equal(letters_text(letters),
                         "{\"service\": \"orders-store\", \"topic\": \"orders.dlq\", \"letters\": 0, \"truncated\": 0, "
                         "\"undated\": 0, \"not_shown\": 0, \"foreign\": 0, \"oldest\": null, \"newest\": null, "
                         "\"groups\": [], \"sources\": [], \"times\": [], \"times_seconds\": 0}\n");
@@ -196,12 +128,12 @@ static void no_letters_are_said_to_be_none(void **state)
 
 static void machines_get_the_same(void **state)
 {
-    struct fixture *fixture = *state;
+    struct letters *letters = *state;
     struct letter_tally counted;
-    add_some(fixture);
-    tally(fixture, &counted);
-    letter_tally_json(&counted, "orders-store", "orders.dlq", open_text(fixture));
-    const char *json = text(fixture);
+    add_some(letters);
+    tally(letters, &counted);
+    letter_tally_json(&counted, "orders-store", "orders.dlq", letters_open_text(letters));
+    const char *json = letters_text(letters);
     assert_holds(json, "\"letters\": 7, \"truncated\": 1, \"undated\": 1, \"not_shown\": 0, \"foreign\": 1, "
                        "\"oldest\": \"2023-11-14T22:13:20.000Z\", \"newest\": \"2023-11-15T00:13:20.000Z\"");
     assert_holds(json, "{\"stage\": \"decode\", \"class\": \"json\", \"letters\": 5, \"attempts_most\": 4, ");
@@ -213,14 +145,14 @@ static void machines_get_the_same(void **state)
 
 static void more_groups_than_can_be_shown_are_counted_all_the_same(void **state)
 {
-    struct fixture *fixture = *state;
+    struct letters *letters = *state;
     struct letter_tally counted;
     char class[16];
     for (unsigned i = 0; i < LETTER_TALLY_GROUPS + 3; i++) {
         snprintf(class, sizeof class, "class-%u", i);
-        (void)add(fixture, &(struct letter){"decode", class, "m", .timestamp = "1"});
+        letters_add(letters, &(struct letter_words){"decode", class, "m", .timestamp = "1"});
     }
-    tally(fixture, &counted);
+    tally(letters, &counted);
     assert_int_equal(counted.group_count, LETTER_TALLY_GROUPS);
     assert_int_equal(counted.total, LETTER_TALLY_GROUPS + 3);
     assert_int_equal(counted.ungrouped, 3);
@@ -231,21 +163,21 @@ static void more_groups_than_can_be_shown_are_counted_all_the_same(void **state)
 
 static void only_what_is_asked_for_and_can_be_is_redriven(void **state)
 {
-    struct fixture *fixture = *state;
+    struct letters *letters = *state;
     struct letter_filter filter = {.class = "json", .redriven = true, .attempts_most = 4};
-    add_some(fixture);
-    (void)add(fixture, &(struct letter){"decode", "json", "m", .timestamp = "1", .truncated = "9"});
-    for (uint32_t i = 0; i < fixture->batch->count; i++) {
+    add_some(letters);
+    letters_add(letters, &(struct letter_words){"decode", "json", "m", .timestamp = "1", .truncated = "9"});
+    for (uint32_t i = 0; i < letters->batch->count; i++) {
         bool taken = i < 3 || i == 4;
-        assert_int_equal(letter_filter_takes(&fixture->batch->records[i], 0, &filter), taken);
+        assert_int_equal(letter_filter_takes(&letters->batch->records[i], 0, &filter), taken);
     }
     assert_int_equal(filter.counts.taken, 4);
     assert_int_equal(filter.counts.attempts, 1);
     assert_int_equal(filter.counts.other, 2);
     assert_int_equal(filter.counts.truncated, 1);
     assert_int_equal(filter.counts.foreign, 1);
-    letter_counts_tell(&filter, "redrive: ", open_text(fixture));
-    assert_string_equal(text(fixture),
+    letter_counts_tell(&filter, "redrive: ", letters_open_text(letters));
+    assert_string_equal(letters_text(letters),
                         "redrive: passed over: 5 (2 of another stage or class, 1 refused 4 times or more: see "
                         "--max-attempts, 1 with a value that was cut, 1 that are no dead letters of weir); they stay "
                         "in the topic\n");
@@ -253,45 +185,45 @@ static void only_what_is_asked_for_and_can_be_is_redriven(void **state)
 
 static void to_look_at_them_all_are_taken(void **state)
 {
-    struct fixture *fixture = *state;
+    struct letters *letters = *state;
     struct letter_filter filter = {0};
-    add_some(fixture);
-    for (uint32_t i = 0; i < fixture->batch->count; i++)
-        assert_true(letter_filter_takes(&fixture->batch->records[i], 0, &filter));
+    add_some(letters);
+    for (uint32_t i = 0; i < letters->batch->count; i++)
+        assert_true(letter_filter_takes(&letters->batch->records[i], 0, &filter));
     filter.stage = "sqlite";
-    for (uint32_t i = 0; i < fixture->batch->count; i++)
-        assert_int_equal(letter_filter_takes(&fixture->batch->records[i], 0, &filter), i == 5);
+    for (uint32_t i = 0; i < letters->batch->count; i++)
+        assert_int_equal(letter_filter_takes(&letters->batch->records[i], 0, &filter), i == 5);
     filter = (struct letter_filter){0};
-    letter_counts_tell(&filter, "", open_text(fixture));
-    assert_string_equal(text(fixture), "");
+    letter_counts_tell(&filter, "", letters_open_text(letters));
+    assert_string_equal(letters_text(letters), "");
 }
 
 /* -- one of them -- */
 
-static const char *show(struct fixture *fixture, const struct record *record, bool hex)
+static const char *show(struct letters *letters, const struct record *record, bool hex)
 {
-    letter_show(fixture->batch, record, hex, open_text(fixture));
-    return text(fixture);
+    letter_show(letters->batch, record, hex, letters_open_text(letters));
+    return letters_text(letters);
 }
 
-static struct record *add_value(struct fixture *fixture, struct bytes key, struct bytes value)
+static struct record *add_value(struct letters *letters, struct bytes key, struct bytes value)
 {
-    struct record *record = records_add_bytes(fixture->batch, key, value);
-    records_header(fixture->batch, record, "weir.error.class", "json");
-    records_header(fixture->batch, record, "weir.source.topic", "orders");
-    records_header(fixture->batch, record, "weir.source.partition", "0");
-    records_header(fixture->batch, record, "weir.source.offset", "1");
+    struct record *record = records_add_bytes(letters->batch, key, value);
+    records_header(letters->batch, record, "weir.error.class", "json");
+    records_header(letters->batch, record, "weir.source.topic", "orders");
+    records_header(letters->batch, record, "weir.source.partition", "0");
+    records_header(letters->batch, record, "weir.source.offset", "1");
     return record;
 }
 
 static void a_letter_is_shown_with_where_it_came_from_and_why(void **state)
 {
-    struct fixture *fixture = *state;
-    struct record *record = add(
-        fixture, &(struct letter){"sqlite", "constraint", "NOT NULL failed", "orders", "1700000000123", "2", NULL});
-    records_header(fixture->batch, record, "null", NULL);
-    records_header(fixture->batch, record, "bytes", "\x01\x02");
-    assert_string_equal(show(fixture, record, false), "letter     orders.dlq/0@0\n"
+    struct letters *letters = *state;
+    struct record *record = letters_add(letters, &(struct letter_words){"sqlite", "constraint", "NOT NULL failed",
+                                                                        "orders", "1700000000123", "2", NULL});
+    records_header(letters->batch, record, "null", NULL);
+    records_header(letters->batch, record, "bytes", "\x01\x02");
+    assert_string_equal(show(letters, record, false), "letter     orders.dlq/0@0\n"
                                                       "stage      sqlite\n"
                                                       "class      constraint\n"
                                                       "message    NOT NULL failed\n"
@@ -312,11 +244,11 @@ static void a_letter_is_shown_with_where_it_came_from_and_why(void **state)
 
 static void json_is_indented_and_keeps_what_is_in_it(void **state)
 {
-    struct fixture *fixture = *state;
+    struct letters *letters = *state;
     struct record *record = add_value(
-        fixture, bytes_of_string("k"),
+        letters, bytes_of_string("k"),
         bytes_of_string(" {\"a\" :[ 1.50,{},[ ], {\"b\":\"x, {y}: \\\"z\\\\\"}],\"u\":\"\\u00e9\xc3\xa9\"} "));
-    assert_holds(show(fixture, record, false), "\n"
+    assert_holds(show(letters, record, false), "\n"
                                                "{\n"
                                                "  \"a\": [\n"
                                                "    1.50,\n"
@@ -332,44 +264,45 @@ static void json_is_indented_and_keeps_what_is_in_it(void **state)
 
 static void text_is_text_and_bytes_are_dumped(void **state)
 {
-    struct fixture *fixture = *state;
+    struct letters *letters = *state;
     assert_holds(
-        show(fixture, add_value(fixture, bytes_of_string("k"), bytes_of_string("{broken\n\tj\xc3\xb6rg")), false),
+        show(letters, add_value(letters, bytes_of_string("k"), bytes_of_string("{broken\n\tj\xc3\xb6rg")), false),
         "value      14 bytes\n\n{broken\n\tj\xc3\xb6rg\n");
     const char *dumped = show(
-        fixture, add_value(fixture, bytes_of("\xff\x00", 2), bytes_of("0123456789abcdef\x1b[2J|\x00", 22)), false);
+        letters, add_value(letters, bytes_of("\xff\x00", 2), bytes_of("0123456789abcdef\x1b[2J|\x00", 22)), false);
     assert_holds(dumped, "key        0xff00\n");
     assert_holds(dumped, "00000000  30 31 32 33 34 35 36 37  38 39 61 62 63 64 65 66  |0123456789abcdef|\n"
                          "00000010  1b 5b 32 4a 7c 00                                 |.[2J|.|\n");
     /* A C1 control character, in UTF-8. */
-    assert_holds(show(fixture, add_value(fixture, bytes_of_string("\xc2\x9b"), bytes_of_string("\xc2\x9bx")), false),
+    assert_holds(show(letters, add_value(letters, bytes_of_string("\xc2\x9b"), bytes_of_string("\xc2\x9bx")), false),
                  "key        0xc29b\nvalue      3 bytes\n\n00000000  c2 9b 78 ");
-    assert_holds(show(fixture, add_value(fixture, (struct bytes){0}, (struct bytes){0}), false),
+    assert_holds(show(letters, add_value(letters, (struct bytes){0}, (struct bytes){0}), false),
                  "key        null\nvalue      null\n");
-    assert_holds(show(fixture, add_value(fixture, bytes_of_string("k"), bytes_of_string("{}")), true),
+    assert_holds(show(letters, add_value(letters, bytes_of_string("k"), bytes_of_string("{}")), true),
                  "00000000  7b 7d    ");
 }
 
 static void a_value_that_was_cut_and_what_is_no_letter_are_told(void **state)
 {
-    struct fixture *fixture = *state;
-    struct record *cut = add(fixture, &(struct letter){"kafka", "size", "too large", .truncated = "70000"});
-    assert_holds(show(fixture, cut, false),
+    struct letters *letters = *state;
+    struct record *cut = letters_add(letters,
+                                     &(struct letter_words){"kafka", "size", "too large", .truncated = "70000"});
+    assert_holds(show(letters, cut, false),
                  "cut        the value was too large for the topic: what follows is the beginning of 70,000 bytes\n");
-    struct record *foreign = records_add(fixture->batch, "k", "v");
-    const char *shown = show(fixture, foreign, false);
+    struct record *foreign = records_add(letters->batch, "k", "v");
+    const char *shown = show(letters, foreign, false);
     assert_holds(shown, "letter     orders.dlq/0@1\n           not a dead letter of weir: ");
     assert_holds(shown, "timestamp  no timestamp\n");
 }
 
 static void one_for_machines_has_everything(void **state)
 {
-    struct fixture *fixture = *state;
-    struct record *record = add_value(fixture, bytes_of("\xff", 1), bytes_of_string("{\"a\": \"\xc3\xa9\"}\n"));
-    records_header(fixture->batch, record, "trace", "t\"1");
-    letter_show_json(fixture->batch, record, open_text(fixture));
+    struct letters *letters = *state;
+    struct record *record = add_value(letters, bytes_of("\xff", 1), bytes_of_string("{\"a\": \"\xc3\xa9\"}\n"));
+    records_header(letters->batch, record, "trace", "t\"1");
+    letter_show_json(letters->batch, record, letters_open_text(letters));
     assert_string_equal(
-        text(fixture),
+        letters_text(letters),
         "{\"topic\": \"orders.dlq\", \"partition\": 0, \"offset\": 0, \"letter\": true, \"stage\": null, "
         "\"class\": \"json\", \"message\": null, \"service\": null, \"source_topic\": \"orders\", "
         "\"source_partition\": 0, \"source_offset\": 1, \"timestamp\": null, \"attempts\": null, "
@@ -379,7 +312,7 @@ static void one_for_machines_has_everything(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, letters_set_up, letters_tear_down)
     const struct CMUnitTest tests[] = {
         TEST(letters_are_counted_by_stage_class_topic_and_time),
         TEST(the_table_shows_them_and_lets_nothing_at_the_terminal),
