@@ -11,5 +11,10 @@ enum status kept_move(struct stored *stored, int64_t from, int64_t to);
 enum status kept_try(struct stored *stored, int64_t was, int64_t from, int64_t to);
 /* kept_try without gap; asserts that all goes well. was: -1 for 0 when it is the partition's first. */
 void kept_put(struct stored *stored, int64_t was, int64_t to);
+/*
+ * A child goes on from where the store stands, by 50 to 56 orders a flush, and is killed when it has said of so many flushes that they went well; more may
+ * have come through.
+ */
+void kept_kill(struct stored *stored, int flushes);
 
 #endif

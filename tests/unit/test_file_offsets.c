@@ -1,6 +1,5 @@
 /* The file store keeps offsets: what is in its files and where the partitions stand come together or not at all. */
 #include <setjmp.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -358,27 +357,7 @@ static void a_killed_process_stores_nothing_twice(void **state)
         int64_t at = -1;
         begin(&stored, yamls[round % 4]);
         for (int life = 0; life < 4; life++) {
-            int said[2], number, seen = 0;
-            assert_int_equal(pipe(said), 0);
-            pid_t child = fork();
-            assert_true(child >= 0);
-            if (child == 0) {
-                at = kept_offset(&stored);
-                for (int i = 0; i < 100000; i++) {
-                    int64_t to = (at < 0 ? 0 : at) + 50 + i % 7;
-                    kept_put(&stored, at, to);
-                    at = to;
-                    if (write(said[1], &i, sizeof i) != sizeof i)
-                        _exit(1);
-                }
-                _exit(0);
-            }
-            close(said[1]);
-            while (seen <= round / 4 && read(said[0], &number, sizeof number) == sizeof number)
-                seen++;
-            kill(child, SIGKILL);
-            waitpid(child, NULL, 0);
-            close(said[0]);
+            kept_kill(&stored, round / 4 + 1);
             assert_true(kept_offset(&stored) > at);
             at = kept_offset(&stored);
         }

@@ -1,7 +1,6 @@
 /* The SQLite store keeps offsets: rows and offset come together or not at all. */
 #include <errno.h>
 #include <setjmp.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -9,7 +8,6 @@
 #include <string.h>
 #include <unistd.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <sqlite3.h>
 #include <cmocka.h>
 
@@ -358,27 +356,7 @@ static void a_killed_process_stores_nothing_twice(void **state)
     struct stored stored;
     begin(&stored);
     for (int round = 0; round < 8; round++) {
-        int said[2], number, seen = 0;
-        assert_int_equal(pipe(said), 0);
-        pid_t child = fork();
-        assert_true(child >= 0);
-        if (child == 0) {
-            int64_t at = kept_offset(&stored);
-            for (int i = 0; i < 100000; i++) {
-                int64_t to = (at < 0 ? 0 : at) + 50 + i % 7;
-                kept_put(&stored, at, to);
-                at = to;
-                if (write(said[1], &i, sizeof i) != sizeof i)
-                    _exit(1);
-            }
-            _exit(0);
-        }
-        close(said[1]);
-        while (seen <= round && read(said[0], &number, sizeof number) == sizeof number)
-            seen++;
-        kill(child, SIGKILL);
-        waitpid(child, NULL, 0);
-        close(said[0]);
+        kept_kill(&stored, round + 1);
         int64_t at = kept_offset(&stored);
         assert_true(at > 0);
         assert_int_equal(ask("select count(*) from orders"), at);
