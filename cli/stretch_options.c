@@ -209,9 +209,11 @@ static bool read_bound(const struct reading *reading, const char *option, const 
     else if (strchr(text, '@') != NULL || topic_size(text) > 0)
         good = read_offsets(&cursor, &bound, texts);
     else if (text[0] == '-')
-        good = bound.relative = stretch_time_ago(&cursor, now, &bound.time);
+        good = bound.relative = stretch_time_ago(&cursor, &bound.ago);
     else
         good = stretch_time_read(&cursor, &bound.time);
+    if (bound.relative)
+        bound.time = now - bound.ago;
     if (good)
         *ret = bound;
     return good || wrong(reading, option, &cursor);

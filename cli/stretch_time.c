@@ -199,7 +199,7 @@ bool stretch_time_read(struct cursor *cursor, int64_t *ret_ms)
     return true;
 }
 
-bool stretch_time_ago(struct cursor *cursor, int64_t now, int64_t *ret_ms)
+bool stretch_time_ago(struct cursor *cursor, int64_t *ret_ms)
 {
     static const char EXPECTED[] = "a duration: \"2h\", \"1d12h\" (units ms, s, m, h, d)";
     int64_t sum = 0;
@@ -212,6 +212,6 @@ bool stretch_time_ago(struct cursor *cursor, int64_t now, int64_t *ret_ms)
             return cursor_expected(cursor, EXPECTED);
         cursor->at += number + unit;
     } while (*cursor->at != '\0');
-    *ret_ms = now - sum / CLOCK_MS;
+    *ret_ms = sum / CLOCK_MS;
     return true;
 }

@@ -25,7 +25,7 @@ bool cursor_decimal(struct cursor *cursor, double *ret, const char *expected) WA
 
 /* "2026-11-25T10:00:00.5+01:00", "2026-11-25" (midnight, UTC): ms since 1970, the first whole one that is not before it. */
 bool stretch_time_read(struct cursor *cursor, int64_t *ret_ms) WARN_UNUSED;
-/* "-2h", "-1d12h": in config's units, before `now` (ms). */
-bool stretch_time_ago(struct cursor *cursor, int64_t now, int64_t *ret_ms) WARN_UNUSED;
+/* "-2h", "-1d12h": in config's units; how many ms before now. */
+bool stretch_time_ago(struct cursor *cursor, int64_t *ret_ms) WARN_UNUSED;
 
 #endif

@@ -11,6 +11,7 @@
 #define WEIR_PROCESSOR_STRETCH_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "processor/bytes.h"
@@ -36,6 +37,7 @@ struct stretch_bound {
     enum stretch_bound_kind kind;
     int64_t time;  /* ms since 1970 */
     bool relative; /* the time was counted back from now: said again later it is another one, and means the same */
+    int64_t ago;   /* relative: so far (ms) */
     const struct stretch_offset *offsets;
     unsigned offset_count;
 };
@@ -54,8 +56,8 @@ struct stretch_request {
      * end. */
     int64_t late;
     /* Under this name the source remembers how far the stretch has been worked through, apart from everything that the live service commits; NULL: it does
-     * not. The same name again means the same stretch: its bounds are those that were found first. Other bounds than in the first request (but for `relative`
-     * ones), or other partitions, are refused. */
+     * not. A name stands for the stretch that was asked for first: the same words again, be they "-2h", mean that one, with the bounds that were found then; other
+     * words, or other partitions, are refused. */
     const char *progress;
     /* When the stretch under that name is finished, the next one under it: from where it ended up to what `to` says. Else a finished one stays so. */
     bool onward;
@@ -113,5 +115,12 @@ bool stretch_finished(const struct stretch *stretch);       /* nothing is left *
 bool stretch_takes(const struct stretch *stretch, const struct record *record, int32_t partition);
 /* The same as far as key and timestamp tell. */
 bool stretch_may_take(const struct stretch *stretch, const struct record *record);
+
+/* -- in words; what does not fit ends in "..." (size: 8 at least) -- */
+
+/* "-1h30m". */
+void stretch_ago_words(int64_t ms, char *ret, size_t size);
+/* "--from -2h --to now --partitions 0,orders/3". */
+void stretch_request_words(const struct stretch_request *request, char *ret, size_t size);
 
 #endif

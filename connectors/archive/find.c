@@ -258,7 +258,7 @@ static enum status fill(struct finding *finding, struct stretch_part *part, cons
     if (part->end < part->first)
         part->end = part->first;
     part->next = part->first;
-    archive_progress_seal(finding->request, part->seal);
+    archive_progress_seal(finding->request, part->seal, sizeof part->seal);
     return measure(finding, part, holding, true);
 }
 
@@ -349,22 +349,33 @@ static enum status check_partitions(struct finding *finding)
     return STATUS_OK;
 }
 
+/* Is what is asked for what was begun under the name? */
+static bool is_as_begun(struct finding *finding)
+{
+    const struct stretch *stretch = finding->stretch;
+    char seal[sizeof stretch->parts[0].seal];
+    archive_progress_seal(finding->request, seal, sizeof seal);
+    if (stretch->count == 0 || archive_progress_same(stretch->parts[0].seal, seal))
+        return true;
+    (void)error_set(finding->error, ERROR_FATAL,
+                    "the name %s stands for %s, not for %s (%s): choose another with --name, or remove that file",
+                    finding->request->progress, archive_progress_words(stretch->parts[0].seal),
+                    archive_progress_words(seal), stretch->kept);
+    return false;
+}
+
 /* The stretch as it is before its parts: that of an earlier run, or an empty one. */
 static enum status begin(struct finding *finding)
 {
     const struct stretch_request *request = finding->request;
-    char seal[ARCHIVE_SEAL_MAX], path[sizeof finding->stretch->kept] = "";
+    char path[sizeof finding->stretch->kept] = "";
     enum status status = STATUS_OK;
-    archive_progress_seal(request, seal);
     if (request->progress != NULL)
         status = archive_progress_read(finding->config->dir, request->progress, &finding->stretch, finding->error);
     if (status != STATUS_OK)
         return status;
-    if (finding->stretch != NULL && finding->stretch->count > 0 && strcmp(finding->stretch->parts[0].seal, seal) != 0)
-        return error_set(finding->error, ERROR_FATAL,
-                         "the name %s stands for a stretch with other bounds or partitions (%s): choose another with "
-                         "--name, or remove that file",
-                         request->progress, finding->stretch->kept);
+    if (finding->stretch != NULL && !is_as_begun(finding))
+        return STATUS_FAILED;
     if (finding->stretch == NULL)
         finding->stretch = stretch_new(finding->catalog.count);
     if (finding->stretch == NULL)

@@ -47,7 +47,7 @@ static void hash_bound(XXH64_state_t *state, const struct stretch_bound *bound)
 {
     hash_number(state, bound->kind);
     if (bound->kind == STRETCH_TIME)
-        hash_number(state, bound->relative ? -1 : bound->time);
+        hash_number(state, bound->relative ? -1 - bound->ago : bound->time);
     for (unsigned i = 0; bound->kind == STRETCH_OFFSETS && i < bound->offset_count; i++) {
         hash_text(state, bound->offsets[i].topic);
         hash_number(state, bound->offsets[i].partition);
@@ -55,7 +55,7 @@ static void hash_bound(XXH64_state_t *state, const struct stretch_bound *bound)
     }
 }
 
-void archive_progress_seal(const struct stretch_request *request, char ret[ARCHIVE_SEAL_MAX])
+void archive_progress_seal(const struct stretch_request *request, char *ret, size_t size)
 {
     XXH64_state_t *state = XXH64_createState();
     uint64_t hash = 0;
@@ -70,7 +70,19 @@ void archive_progress_seal(const struct stretch_request *request, char ret[ARCHI
         hash = XXH64_digest(state);
     }
     XXH64_freeState(state);
-    snprintf(ret, ARCHIVE_SEAL_MAX, "%016" PRIx64, hash);
+    int length = snprintf(ret, size, "%016" PRIx64 " ", hash);
+    stretch_request_words(request, ret + length, size - (size_t)length);
+}
+
+const char *archive_progress_words(const char *seal)
+{
+    const char *blank = strchr(seal, ' ');
+    return blank != NULL ? blank + 1 : "other bounds or partitions";
+}
+
+bool archive_progress_same(const char *seal, const char *other)
+{
+    return strncmp(seal, other, ARCHIVE_HASH_SIZE) == 0;
 }
 
 /* -- reading -- */

@@ -2,7 +2,8 @@
  * How far a stretch of the archive has been worked through: a small file in its folder, .weir-NAME.progress, replaced as a whole. Text, a line each:
  *
  *   weir progress 1
- *   request 5f2c0a9be1d37710          (a checksum of the bounds and partitions that were asked for first: the same name means the same stretch)
+ *   request 5f2c0a9be1d37710 --from -2h --to now     (the bounds and partitions that were asked for first: the same name means the same stretch. They are
+ *                                     compared by their checksum; the words are for people, and may be cut short)
  *   window 1764064800000 1764068400000 (the filter's times, ms; -9223372036854775808 and 9223372036854775807: all)
  *   part orders 0 1200 5000 3417       (topic, partition, first, end, next)
  *   end
@@ -15,12 +16,14 @@
 #include "processor/error.h"
 #include "processor/stretch.h"
 
-enum { ARCHIVE_SEAL_MAX = 17 };
+enum { ARCHIVE_HASH_SIZE = 16 };
 
 /* The file's path. False: too long. */
 bool archive_progress_path(const char *dir, const char *name, char *ret, size_t size) WARN_UNUSED;
-/* The checksum of a request. A part's seal has it. */
-void archive_progress_seal(const struct stretch_request *request, char ret[ARCHIVE_SEAL_MAX]);
+/* A request, as a part's seal has it: its checksum and its words. */
+void archive_progress_seal(const struct stretch_request *request, char *ret, size_t size);
+const char *archive_progress_words(const char *seal);
+bool archive_progress_same(const char *seal, const char *other);
 /* What the file has, as a stretch with `resumed`; *ret NULL: there is no such file. */
 enum status archive_progress_read(const char *dir, const char *name, struct stretch **ret,
                                   struct error *error) WARN_UNUSED;

@@ -39,7 +39,7 @@ enum status kafka_stretch_committed(struct kafka_client *client, struct context 
 
 struct kafka_seal_bound {
     char kind;     /* of enum stretch_bound_kind: 'b', 'n', 't' ('r': relative), 'o' */
-    int64_t value; /* the time, or the offset */
+    int64_t value; /* the time, how far (ms) it was counted back, or the offset */
 };
 
 struct kafka_seal {
@@ -59,7 +59,7 @@ void kafka_seal_put(rd_kafka_topic_partition_t *entry, const char *text);
 /* The seal of a part, and the run that writes it. */
 enum { KAFKA_SEAL = 192 };
 void kafka_seal_of_run(const struct stretch_part *part, int64_t run, char text[static KAFKA_SEAL]);
-/* In words: "2026-11-25T10:00:00.000Z", "offset 12", "the beginning". */
+/* In words: "2026-11-25T10:00:00.000Z", "-2h", "offset 12", "the beginning". */
 const char *kafka_seal_words(struct kafka_seal_bound bound, char words[static 64]);
 
 /* -- samples -- */

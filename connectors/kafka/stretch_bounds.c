@@ -16,7 +16,7 @@ static struct kafka_seal_bound seal_bound(const struct stretch_bound *bound, con
         return (struct kafka_seal_bound){.kind = 'n'};
     case STRETCH_TIME:
         return (struct kafka_seal_bound){.kind = bound->relative ? 'r' : 't',
-                                         .value = bound->relative ? 0 : bound->time};
+                                         .value = bound->relative ? bound->ago : bound->time};
     default:
         named = kafka_find_named(bound, entry);
         return (struct kafka_seal_bound){.kind = 'o', .value = named != NULL ? named->offset : -1};

@@ -107,7 +107,8 @@ const char *kafka_seal_words(struct kafka_seal_bound bound, char words[static 64
     case 'n':
         return "what was the end then";
     case 'r':
-        return "a time counted back from then";
+        stretch_ago_words(bound.value, words, 64);
+        return words;
     case 't':
         words[timestamp_write((uint8_t *)words, bound.value)] = '\0';
         return words;

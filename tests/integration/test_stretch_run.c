@@ -217,6 +217,17 @@ static void the_live_group_is_left_alone(void **state)
     assert_int_equal(scene_committed("run-live.fix", "run-live", 0), 10);
 }
 
+static void assert_refused(const char *topic, const struct stretch_request *request, const char *words)
+{
+    char yaml[256];
+    struct error error;
+    snprintf(yaml, sizeof yaml, "group: %s\ntopics: ['^%s']\n", topic, topic);
+    assert_null(sought_find(yaml, request, &error));
+    assert_int_equal(error.class, ERROR_FATAL);
+    if (strstr(error.text, words) == NULL)
+        fail_msg("no \"%s\" in \"%s\"", words, error.text);
+}
+
 static void the_same_name_goes_on_within_the_bounds_of_the_first_run(void **state)
 {
     (void)state;
@@ -224,6 +235,8 @@ static void the_same_name_goes_on_within_the_bounds_of_the_first_run(void **stat
     make("run-resume", 2, 300);
     struct stretch_request request = {.from = at(T), .to = at(T + 200 * MINUTE), .progress = "fix"};
     request.from.relative = request.to.relative = true;
+    request.from.ago = INT64_C(2) * 60 * MINUTE;
+    request.to.ago = INT64_C(30) * MINUTE;
     begin(&replay, "run-resume", &request);
     assert_false(replay.stretch->resumed);
     replay.stretch->rate = 100;
@@ -234,7 +247,14 @@ static void the_same_name_goes_on_within_the_bounds_of_the_first_run(void **stat
     size_t before = memory_store_count(replay.running.store);
     assert_in_range(before, 60, 399);
     end(&replay);
-    /* Two hours later "-2h" is another time, and means the same. */
+    /* Two hours later "-2h" is another time, and means the same; "-1h" never does. */
+    request.from.ago = INT64_C(1) * 60 * MINUTE;
+    assert_refused("run-resume", &request,
+                   "\"fix\" has -2h for its start, not -1h: another stretch wants another name");
+    request.from.ago = INT64_C(2) * 60 * MINUTE;
+    request.to.relative = false;
+    assert_refused("run-resume", &request, "\"fix\" has -30m for its end, not 2023-");
+    request.to.relative = true;
     request.from.time += MINUTE;
     request.to.time += MINUTE;
     begin(&replay, "run-resume", &request);
@@ -276,17 +296,6 @@ static void after_a_kill_what_had_no_verdict_comes_again_and_nothing_is_missing(
     run(&replay, (uint64_t)stretch_left(replay.stretch));
     end(&replay);
     assert_int_equal(scene_committed("run-kill.fix", "run-kill", 0), 2000);
-}
-
-static void assert_refused(const char *topic, const struct stretch_request *request, const char *words)
-{
-    char yaml[256];
-    struct error error;
-    snprintf(yaml, sizeof yaml, "group: %s\ntopics: ['^%s']\n", topic, topic);
-    assert_null(sought_find(yaml, request, &error));
-    assert_int_equal(error.class, ERROR_FATAL);
-    if (strstr(error.text, words) == NULL)
-        fail_msg("no \"%s\" in \"%s\"", words, error.text);
 }
 
 static void another_stretch_under_the_same_name_is_refused(void **state)

@@ -235,7 +235,7 @@ static void a_run_goes_on_where_the_last_one_ended(void **state)
     uint64_t stored = 0;
     scene_init(&scene);
     scene.request.progress = "again/and again";
-    scene.request.from = (struct stretch_bound){.kind = STRETCH_TIME, .time = 200000, .relative = true};
+    scene.request.from = (struct stretch_bound){.kind = STRETCH_TIME, .time = 200000, .relative = true, .ago = 7200000};
     for (int i = 0; i < 4; i++) {
         must_find(&scene);
         assert_int_equal(scene.stretch->resumed, i > 0);
@@ -254,8 +254,12 @@ static void a_run_goes_on_where_the_last_one_ended(void **state)
     must_find(&scene);
     assert_true(stretch_finished(scene.stretch));
     /* The name stands for that stretch and no other. */
+    scene.request.from.ago = 3600000;
+    assert_fatal(find(&scene), &scene.error,
+                 "the name again/and again stands for --from -2h --to now, not for --from -1h --to now (");
+    scene.request.from.ago = 7200000;
     scene.request.to = (struct stretch_bound){.kind = STRETCH_TIME, .time = 300000};
-    assert_fatal(find(&scene), &scene.error, "other bounds");
+    assert_fatal(find(&scene), &scene.error, "not for --from -2h --to 1970-01-01T00:05:00.000Z");
     scene_fini(&scene);
 }
 

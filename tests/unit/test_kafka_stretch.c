@@ -110,6 +110,7 @@ static void bounds_are_told_as_people_write_them(void **state)
                         "2023-11-14T22:13:20.000Z");
     assert_string_equal(kafka_seal_words((struct kafka_seal_bound){'o', 12}, words), "offset 12");
     assert_string_equal(kafka_seal_words((struct kafka_seal_bound){'b', 0}, words), "the beginning");
+    assert_string_equal(kafka_seal_words((struct kafka_seal_bound){'r', 5400000}, words), "-1h30m");
 }
 
 static void assert_property(const rd_kafka_conf_t *conf, const char *name, const char *expected)

@@ -154,6 +154,29 @@ static void what_is_asked_of_headers_is_looked_at_after_key_and_time(void **stat
     stretch_free(stretch);
 }
 
+static void a_request_is_told_as_it_was_said(void **state)
+{
+    (void)state;
+    static const struct stretch_offset offsets[] = {{"orders", 0, 12}, {NULL, 3, 4}};
+    static const struct stretch_partition partitions[] = {{NULL, 0}, {"orders", 3}};
+    struct stretch_request request = {.from = {.kind = STRETCH_BEGINNING}, .to = {.kind = STRETCH_NOW}};
+    char words[100], few[24];
+    stretch_request_words(&request, words, sizeof words);
+    assert_string_equal(words, "--from beginning --to now");
+    request.from = (struct stretch_bound){.kind = STRETCH_TIME, .relative = true, .ago = INT64_C(130500007)};
+    request.to = (struct stretch_bound){.kind = STRETCH_TIME, .time = 1700000000000};
+    stretch_request_words(&request, words, sizeof words);
+    assert_string_equal(words, "--from -1d12h15m7ms --to 2023-11-14T22:13:20.000Z");
+    request.from.ago = 0;
+    request.to = (struct stretch_bound){.kind = STRETCH_OFFSETS, .offsets = offsets, .offset_count = 2};
+    request.partitions = partitions;
+    request.partition_count = 2;
+    stretch_request_words(&request, words, sizeof words);
+    assert_string_equal(words, "--from -0s --to orders/0@12,3@4 --partitions 0,orders/3");
+    stretch_request_words(&request, few, sizeof few);
+    assert_string_equal(few, "--from -0s --to orde...");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -165,6 +188,7 @@ int main(void)
         cmocka_unit_test(what_is_asked_of_headers_is_looked_at_after_key_and_time),
         cmocka_unit_test(a_key_is_compared_byte_for_byte_and_an_empty_one_is_not_null),
         cmocka_unit_test(one_more_condition_is_asked_last),
+        cmocka_unit_test(a_request_is_told_as_it_was_said),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
