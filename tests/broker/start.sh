@@ -38,6 +38,7 @@ print(*[s.getsockname()[1] for s in sockets])')
     echo "$3 $4" >"$dir/proxied"
     # One partition for each internal topic and no rebalance delay: a group's first join then takes no second.
     # No retention: tests write records with timestamps of long ago, which would be deleted half a minute after the start.
+    # Topics that are compacted are looked at five times a second.
     # A transaction that nobody ends is looked at every second once its time is over.
     # A short broker session: a killed broker comes back only when the controller has given up its predecessor.
     cat >"$properties" <<END
@@ -63,6 +64,7 @@ broker.session.timeout.ms=3000
 broker.heartbeat.interval.ms=500
 log.retention.ms=-1
 log.cleaner.dedupe.buffer.size=16777216
+log.cleaner.backoff.ms=200
 transaction.abort.timed.out.transaction.cleanup.interval.ms=1000
 END
     rm -rf "$dir/data"

@@ -299,7 +299,7 @@ static void records_go_into_a_topic_that_takes_only_small_requests_and_the_large
     memset(large, 'x', 5000);
     kafka_make_topic(scene_producer, "sizes", 1);
     kafka_make_topic(scene_producer, "sizes.dlq", 1);
-    scene_make_topic("sizes.small", 1, "max.message.bytes", "3000");
+    scene_make_topic("sizes.small", 1, (const struct kafka_property[]){{"max.message.bytes", "3000"}, {NULL, NULL}});
     scene_send_orders("sizes", 1, 100);
     scene_send("sizes", 0, "large", large);
     scene_send_orders("sizes", 1, 100);

@@ -183,7 +183,7 @@ static void a_record_that_the_topic_refuses_is_a_dead_letter_and_the_others_are_
     memset(large, 'x', 5000);
     kafka_make_topic(scene_producer, "eos-sizes", 1);
     kafka_make_topic(scene_producer, "eos-sizes.dlq", 1);
-    scene_make_topic("eos-sizes.copy", 1, "max.message.bytes", "3000");
+    scene_make_topic("eos-sizes.copy", 1, (const struct kafka_property[]){{"max.message.bytes", "3000"}, {NULL, NULL}});
     copied_send("eos-sizes", 1, 0, 100);
     scene_send("eos-sizes", 0, "large", large);
     scene_flush();

@@ -74,12 +74,14 @@ static void wait_for(rd_kafka_queue_t *queue)
     rd_kafka_queue_destroy(queue);
 }
 
-void scene_make_topic(const char *topic, int partitions, const char *name, const char *value)
+void scene_make_topic(const char *topic, int partitions, const struct kafka_property *properties)
 {
     char words[256];
     rd_kafka_queue_t *queue = rd_kafka_queue_new(scene_producer);
     rd_kafka_NewTopic_t *made = rd_kafka_NewTopic_new(topic, partitions, 1, words, sizeof words);
-    assert_int_equal(rd_kafka_NewTopic_set_config(made, name, value), RD_KAFKA_RESP_ERR_NO_ERROR);
+    for (; properties->name != NULL; properties++)
+        assert_int_equal(rd_kafka_NewTopic_set_config(made, properties->name, properties->value),
+                         RD_KAFKA_RESP_ERR_NO_ERROR);
     rd_kafka_CreateTopics(scene_producer, &made, 1, NULL, queue);
     wait_for(queue);
     rd_kafka_NewTopic_destroy(made);

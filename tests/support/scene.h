@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "tests/support/kafka.h"
 #include "tests/support/process.h"
 
 extern const char *scene_broker; /* HOST:PORT */
@@ -25,8 +26,8 @@ void scene_flush(void);
 /* count orders {"order_id": "o-I", "customer_id": "c-(I mod 3)", "total": I.5} in turn over the partitions; flushes. */
 void scene_send_orders(const char *topic, int partitions, int count);
 
-/* Makes a topic with one property of its own: "retention.ms", "1000". */
-void scene_make_topic(const char *topic, int partitions, const char *name, const char *value);
+/* Makes a topic with properties of its own ("retention.ms"); a name NULL ends them. */
+void scene_make_topic(const char *topic, int partitions, const struct kafka_property *properties);
 /* Deletes what is before this offset, as retention does. */
 void scene_delete_before(const char *topic, int32_t partition, int64_t offset);
 /* What the group has committed; -1: nothing. */
