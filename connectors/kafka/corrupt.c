@@ -23,6 +23,7 @@ static int64_t end_of(const struct kafka_partition *partition)
     return err == RD_KAFKA_RESP_ERR_NO_ERROR ? high : -1;
 }
 
+/* What is left of the queue from before is void then, and so is an end that another question was answered with. */
 static void ask(struct kafka_partition *partition, int64_t offset)
 {
     partition->search.at = offset;

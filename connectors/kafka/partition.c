@@ -182,6 +182,8 @@ bool kafka_partition_seek(struct kafka_partition *partition, int64_t offset)
     rd_kafka_topic_partition_list_add(list, partition->topic, partition->id)->offset = offset;
     rd_kafka_error_t *error = rd_kafka_seek_partitions(source->client.rk, list, 5000);
     partition->sought = true;
+    /* Between where we go and that end there may be records. */
+    partition->eof = -1;
     rd_kafka_resp_err_t code = error != NULL ? rd_kafka_error_code(error) : list->elems[0].err;
     if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
         log_warn(source->client.part, "%s/%d: could not seek to offset %lld: %s", partition->topic, (int)partition->id,
@@ -256,19 +258,19 @@ static bool look_at_step_back(struct kafka_partition *partition, int64_t offset)
     return !source->stopped && (to == offset || !kafka_partition_seek(partition, to));
 }
 
+static void move_to_end(struct kafka_partition *partition, int64_t end)
+{
+    if (end < partition->position)
+        (void)look_at_step_back(partition, end);
+    else if (end > partition->position && look_at_gap(partition, end))
+        partition->position = end;
+}
+
 static void on_end(struct kafka_partition *partition, int64_t end)
 {
-    if (partition->search.on) {
-        (void)kafka_corrupt_answer(partition, end);
-    } else if (partition->position < 0) {
-        partition->position = end;
-    } else if (end > partition->position) {
-        if (look_at_gap(partition, end))
-            partition->position = end;
-    } else if (end < partition->position) {
-        (void)look_at_step_back(partition, end);
-    }
-    partition->eof = end;
+    partition->eof = end; /* until we go elsewhere */
+    if (!partition->search.on || kafka_corrupt_answer(partition, end))
+        move_to_end(partition, end);
     kafka_partition_tell_position(partition);
 }
 

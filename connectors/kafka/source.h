@@ -73,7 +73,7 @@ struct kafka_partition {
     bool done;          /* of a stretch: ended, and fetched no more */
     int64_t until;      /* exit_at_end: -1 not known */
     int64_t position;   /* the next offset; -1 not known yet */
-    int64_t eof;        /* the end as an event told it last; -1 none */
+    int64_t eof;        /* from where we read on there is nothing up to this end, as an event told last; -1 none did */
     int64_t asked_end;  /* the end as the broker answered last; -1 none */
     int64_t pushed;     /* one behind the last record that was pushed; -1 none */
     int64_t stored;     /* the offset given to rd_kafka_offsets_store last; -1 none */

@@ -6,6 +6,7 @@
 #include <cmocka.h>
 #include <string.h>
 
+#include "processor/stretch.h"
 #include "tests/support/kafka_running.h"
 #include "tests/support/mock.h"
 #include "tests/support/running.h"
@@ -100,6 +101,73 @@ static void a_broken_batch_at_the_end_is_skipped(void **state)
     end(&corrupt);
 }
 
+/* Broken [5, 22), good [22, 30), nothing up to 60. The search for the end of what is broken looks behind the good ones, into the gap: the partition's end
+ * answers, which is no reason to stop there. */
+static void begin_before_gap(struct corrupt *corrupt, const char *yaml)
+{
+    begin(corrupt, yaml);
+    mock_produce(&corrupt->mock, "orders", 0, 5);
+    mock_produce_broken(&corrupt->mock, "orders", 0, 17, MOCK_BAD_ZSTD);
+    mock_produce(&corrupt->mock, "orders", 0, 8);
+    assert_int_equal(mock_produce_gap(&corrupt->mock, "orders", 0, 30), 30);
+}
+
+static void assert_good_before_gap(struct corrupt *corrupt, int64_t good)
+{
+    for (int64_t offset = 0; offset < 60; offset++)
+        assert_int_equal(memory_store_times(corrupt->running.store, 0, offset),
+                         offset < 5 || (offset >= 22 && offset < good));
+    assert_int_equal(kafka_running_metric(&corrupt->running, METRIC_COUNTER, "weir_lost_offsets_total", NULL), 17);
+}
+
+static void good_records_between_a_broken_batch_and_a_gap_at_the_end_are_stored(void **state)
+{
+    (void)state;
+    struct corrupt corrupt;
+    begin_before_gap(&corrupt, ORDERS);
+    assert_int_equal(kafka_running_run(&corrupt.running), STATUS_OK);
+    assert_good_before_gap(&corrupt, 30);
+    assert_int_equal(mock_committed(&corrupt.mock, "g", "orders", 0), 60);
+    end(&corrupt);
+}
+
+static void assert_stretch_has(int64_t until, int64_t good)
+{
+    struct corrupt corrupt;
+    struct stretch *stretch = stretch_new(1);
+    struct stretch_part *part = stretch_add(stretch, "orders", 0);
+    part->end = until;
+    begin_before_gap(&corrupt, ORDERS);
+    corrupt.running.config.stretch = stretch;
+    assert_int_equal(kafka_running_run(&corrupt.running), STATUS_OK);
+    assert_good_before_gap(&corrupt, good);
+    end(&corrupt);
+    stretch_free(stretch);
+}
+
+static void a_stretch_that_ends_behind_a_broken_batch_or_in_a_gap_has_its_last_records(void **state)
+{
+    (void)state;
+    assert_stretch_has(60, 30);
+    assert_stretch_has(40, 30);
+    assert_stretch_has(25, 25);
+}
+
+static void a_gap_between_a_broken_batch_and_the_end_is_passed(void **state)
+{
+    (void)state;
+    struct corrupt corrupt;
+    begin(&corrupt, ORDERS);
+    mock_produce(&corrupt.mock, "orders", 0, 5);
+    mock_produce_broken(&corrupt.mock, "orders", 0, 6, MOCK_BAD_ZSTD);
+    mock_produce_gap(&corrupt.mock, "orders", 0, 9);
+    assert_int_equal(kafka_running_run(&corrupt.running), STATUS_OK);
+    assert_int_equal(memory_store_count(corrupt.running.store), 5);
+    assert_int_equal(kafka_running_metric(&corrupt.running, METRIC_COUNTER, "weir_lost_offsets_total", NULL), 6);
+    assert_int_equal(mock_committed(&corrupt.mock, "g", "orders", 0), 20);
+    end(&corrupt);
+}
+
 static void on_corrupt_stop_ends_the_service_and_commits_what_came_before(void **state)
 {
     (void)state;
@@ -122,6 +190,9 @@ int main(void)
         cmocka_unit_test(broken_batches_next_to_each_other_are_skipped),
         cmocka_unit_test(a_broken_batch_at_the_beginning_is_skipped),
         cmocka_unit_test(a_broken_batch_at_the_end_is_skipped),
+        cmocka_unit_test(good_records_between_a_broken_batch_and_a_gap_at_the_end_are_stored),
+        cmocka_unit_test(a_stretch_that_ends_behind_a_broken_batch_or_in_a_gap_has_its_last_records),
+        cmocka_unit_test(a_gap_between_a_broken_batch_and_the_end_is_passed),
         cmocka_unit_test(on_corrupt_stop_ends_the_service_and_commits_what_came_before),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

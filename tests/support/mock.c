@@ -157,17 +157,18 @@ static uint32_t crc32c(const uint8_t *bytes, size_t size)
     return ~crc;
 }
 
-enum { LENGTH_AT = 8, CRC_AT = 17, ATTRIBUTES_AT = 21, ZSTD = 4 };
+enum { LENGTH_AT = 8, CRC_AT = 17, ATTRIBUTES_AT = 21, ZSTD = 4, CONTROL = 32 };
 
-static void make_batch(struct wire *wire, int32_t count, enum mock_broken how)
+/* All but what is in it. */
+static void make_batch(struct wire *wire, int32_t count)
 {
     wire->size = 0;
-    put_number(wire, 0, 8); /* base offset: the broker's */
-    put_number(wire, 0, 4); /* length: below */
-    put_number(wire, 0, 4); /* leader epoch: the broker's */
-    put_number(wire, 2, 1); /* magic */
-    put_number(wire, 0, 4); /* checksum: below */
-    put_number(wire, ZSTD, 2);
+    put_number(wire, 0, 8);         /* base offset: the broker's */
+    put_number(wire, 0, 4);         /* length: below */
+    put_number(wire, 0, 4);         /* leader epoch: the broker's */
+    put_number(wire, 2, 1);         /* magic */
+    put_number(wire, 0, 4);         /* checksum: below */
+    put_number(wire, 0, 2);         /* attributes */
     put_number(wire, count - 1, 4); /* last offset delta */
     put_number(wire, 1700000000000, 8);
     put_number(wire, 1700000000000, 8);
@@ -175,11 +176,13 @@ static void make_batch(struct wire *wire, int32_t count, enum mock_broken how)
     put_number(wire, -1, 2);
     put_number(wire, -1, 4);
     put_number(wire, count, 4);
-    for (int i = 0; i < 8; i++)
-        put(wire, "this is no zstd frame ", 22);
+}
+
+static void finish_batch(struct wire *wire, bool bad_crc)
+{
     set_number(wire, LENGTH_AT, (int64_t)wire->size - LENGTH_AT - 4, 4);
     uint32_t crc = crc32c(wire->bytes + ATTRIBUTES_AT, wire->size - ATTRIBUTES_AT);
-    set_number(wire, CRC_AT, how == MOCK_BAD_CRC ? crc ^ 1 : crc, 4);
+    set_number(wire, CRC_AT, bad_crc ? crc ^ 1 : crc, 4);
 }
 
 static int dial(const char *brokers)
@@ -211,12 +214,10 @@ static void read_all(int fd, uint8_t *bytes, size_t size)
     }
 }
 
-int64_t mock_produce_broken(struct mock *mock, const char *topic, int32_t partition, int32_t count,
-                            enum mock_broken how)
+static int64_t send_batch(struct mock *mock, const char *topic, int32_t partition, const struct wire *batch)
 {
-    struct wire batch, request = {.size = 0};
+    struct wire request = {.size = 0};
     uint8_t answer[512], size_bytes[4];
-    make_batch(&batch, count, how);
     put_number(&request, 0, 4); /* size: below */
     put_number(&request, 0, 2); /* Produce */
     put_number(&request, 7, 2);
@@ -229,8 +230,8 @@ int64_t mock_produce_broken(struct mock *mock, const char *topic, int32_t partit
     put_string(&request, topic);
     put_number(&request, 1, 4);
     put_number(&request, partition, 4);
-    put_number(&request, (int64_t)batch.size, 4);
-    put(&request, batch.bytes, batch.size);
+    put_number(&request, (int64_t)batch->size, 4);
+    put(&request, batch->bytes, batch->size);
     set_number(&request, 0, (int64_t)request.size - 4, 4);
     int fd = dial(mock->brokers);
     if (write(fd, request.bytes, request.size) != (ssize_t)request.size)
@@ -241,8 +242,36 @@ int64_t mock_produce_broken(struct mock *mock, const char *topic, int32_t partit
         kafka_die("mock: a strange answer to a Produce request");
     read_all(fd, answer, size);
     close(fd);
-    check_err((rd_kafka_resp_err_t)number_at(answer + at, 2), "a broken batch");
+    check_err((rd_kafka_resp_err_t)number_at(answer + at, 2), "a batch");
     return number_at(answer + at + 2, 8);
+}
+
+int64_t mock_produce_broken(struct mock *mock, const char *topic, int32_t partition, int32_t count,
+                            enum mock_broken how)
+{
+    struct wire batch;
+    make_batch(&batch, count);
+    set_number(&batch, ATTRIBUTES_AT, ZSTD, 2);
+    for (int i = 0; i < 8; i++)
+        put(&batch, "this is no zstd frame ", 22);
+    finish_batch(&batch, how == MOCK_BAD_CRC);
+    return send_batch(mock, topic, partition, &batch);
+}
+
+int64_t mock_produce_gap(struct mock *mock, const char *topic, int32_t partition, int32_t count)
+{
+    /* Length, attributes, differences of time and offset; the key (version 0, type 1: a commit), the value (version 0, coordinator's epoch), no headers. Signed
+     * numbers are zigzag varints: twice the number. */
+    uint8_t mark[] = {32, 0, 0, 0, 8, 0, 0, 0, 1, 12, 0, 0, 0, 0, 0, 0, 0};
+    struct wire batch;
+    make_batch(&batch, count);
+    set_number(&batch, ATTRIBUTES_AT, CONTROL, 2);
+    for (int32_t i = 0; i < count; i++) {
+        mark[3] = (uint8_t)(2 * i);
+        put(&batch, mark, sizeof mark);
+    }
+    finish_batch(&batch, false);
+    return send_batch(mock, topic, partition, &batch);
 }
 
 /* -- looking -- */

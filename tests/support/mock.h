@@ -35,6 +35,8 @@ void mock_produce_one(struct mock *mock, const char *topic, int32_t partition, c
 enum mock_broken { MOCK_BAD_ZSTD, MOCK_BAD_CRC };
 int64_t mock_produce_broken(struct mock *mock, const char *topic, int32_t partition, int32_t count,
                             enum mock_broken how);
+/* `count` offsets (64 at most) that no consumer gets a record of: marks of transactions. Returns the first. */
+int64_t mock_produce_gap(struct mock *mock, const char *topic, int32_t partition, int32_t count);
 
 /* What the group committed; -1: nothing. */
 int64_t mock_committed(struct mock *mock, const char *group, const char *topic, int32_t partition);
