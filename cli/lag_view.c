@@ -160,7 +160,7 @@ static void write_seconds(int64_t ms, FILE *out)
 
 static void write_partition(const struct lag_view *view, const struct lag_partition *partition, FILE *out)
 {
-    static const char *const MEMBER[] = {"null", "false", "true"};
+    static const char *const MEMBER[] = {"null", "false", "true", "true"};
     char reason[LAG_REASON_MAX];
     const struct lag_sample *latest = &partition->latest;
     enum lag_state state = lag_judge(partition, reason);

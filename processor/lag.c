@@ -175,13 +175,17 @@ static bool stands_still(const struct lag_partition *partition)
 static enum lag_state judge_standing(const struct lag_partition *partition, char reason[LAG_REASON_MAX])
 {
     const struct lag_sample *latest = &partition->latest;
+    static const char *const OWNERS[] = {
+        [LAG_OWNER_UNKNOWN] = "the group does not say who has it",
+        [LAG_OWNER_NONE] = "no member of the group has it",
+        [LAG_OWNER_MEMBER] = "a member has it",
+        [LAG_OWNER_STATIC] = "a static member has it, or stopped less than its session timeout ago",
+    };
     const char *what = latest->committed < 0 ? "nothing was committed yet" : "the committed offset does not move";
     double standing = seconds(latest->at - partition->moved_at);
-    if (latest->owner == LAG_OWNER_NONE)
-        return because(reason, LAG_STOP, "no member of the group has it; %s (for %.0f s now)", what, standing);
-    return because(reason, LAG_STALL, "%s: %s (for %.0f s now)",
-                   latest->owner == LAG_OWNER_MEMBER ? "a member has it" : "the group does not say who has it", what,
-                   standing);
+    bool nobody = latest->owner == LAG_OWNER_NONE;
+    return because(reason, nobody ? LAG_STOP : LAG_STALL, "%s%s %s (for %.0f s now)", OWNERS[latest->owner],
+                   nobody ? ";" : ":", what, standing);
 }
 
 static enum lag_state judge_once(const struct lag_partition *partition, char reason[LAG_REASON_MAX])

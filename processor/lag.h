@@ -24,7 +24,8 @@ enum lag_state {
     LAG_STOP,    /* no member has it */
 };
 
-enum lag_owner { LAG_OWNER_UNKNOWN, LAG_OWNER_NONE, LAG_OWNER_MEMBER };
+/* A static member (KIP-345) does not leave its group when it stops: it has its partitions until its session times out. Who asks the group can't tell. */
+enum lag_owner { LAG_OWNER_UNKNOWN, LAG_OWNER_NONE, LAG_OWNER_MEMBER, LAG_OWNER_STATIC };
 
 /* One look at one partition. */
 struct lag_sample {

@@ -27,7 +27,7 @@ struct look {
     struct lag_report *report;
     struct context *context;
     rd_kafka_topic_partition_list_t *committed, *low, *end;
-    rd_kafka_topic_partition_list_t *owned; /* what members have */
+    rd_kafka_topic_partition_list_t *owned; /* what members have; `opaque`: NULL, or STATIC */
     bool knows_owners, nobody;              /* nobody: the group has no member at all */
 };
 
@@ -64,24 +64,30 @@ static rd_kafka_resp_err_t ask_offsets(struct look *look, rd_kafka_topic_partiti
 
 /* -- who has what -- */
 
+static char STATIC;
+
+static void note_member(struct look *look, const rd_kafka_MemberDescription_t *member)
+{
+    const char *instance = rd_kafka_MemberDescription_group_instance_id(member);
+    const rd_kafka_MemberAssignment_t *assignment = rd_kafka_MemberDescription_assignment(member);
+    const rd_kafka_topic_partition_list_t *has = assignment != NULL ? rd_kafka_MemberAssignment_partitions(assignment)
+                                                                    : NULL;
+    for (int i = 0; has != NULL && i < has->cnt; i++)
+        rd_kafka_topic_partition_list_add(look->owned, has->elems[i].topic, has->elems[i].partition)->opaque =
+            instance != NULL && instance[0] != '\0' ? &STATIC : NULL;
+}
+
 static void note_members(struct look *look, const rd_kafka_ConsumerGroupDescription_t *group)
 {
     size_t members = rd_kafka_ConsumerGroupDescription_member_count(group);
     rd_kafka_consumer_group_state_t state = rd_kafka_ConsumerGroupDescription_state(group);
     bool classic = look->lag->config->protocol == KAFKA_PROTOCOL_CLASSIC;
-    /* To this question a broker calls a group of the new protocol dead, members or not. In the middle of a rebalance members have nothing, for a moment. */
+    /* To this question a broker calls a group of the new protocol dead, members or not: ask_empty asks another one. In the middle of a rebalance members have nothing, for a moment. */
     look->nobody = state == RD_KAFKA_CONSUMER_GROUP_STATE_EMPTY ||
                    (state == RD_KAFKA_CONSUMER_GROUP_STATE_DEAD && classic);
     look->knows_owners = look->nobody || state == RD_KAFKA_CONSUMER_GROUP_STATE_STABLE;
-    for (size_t i = 0; i < members; i++) {
-        const rd_kafka_MemberAssignment_t *assignment = rd_kafka_MemberDescription_assignment(
-            rd_kafka_ConsumerGroupDescription_member(group, i));
-        const rd_kafka_topic_partition_list_t *has = assignment != NULL
-                                                         ? rd_kafka_MemberAssignment_partitions(assignment)
-                                                         : NULL;
-        for (int j = 0; has != NULL && j < has->cnt; j++)
-            rd_kafka_topic_partition_list_add(look->owned, has->elems[j].topic, has->elems[j].partition);
-    }
+    for (size_t i = 0; i < members; i++)
+        note_member(look, rd_kafka_ConsumerGroupDescription_member(group, i));
 }
 
 /* That it can't be told is no failure: a user may have the right to commit and not to describe. */
@@ -111,10 +117,48 @@ static void ask_members(struct look *look)
     rd_kafka_AdminOptions_destroy(options);
 }
 
+static void note_empty(struct look *look, const rd_kafka_event_t *event)
+{
+    size_t count = 0;
+    const rd_kafka_ListConsumerGroups_result_t *result = rd_kafka_event_ListConsumerGroups_result(
+        (rd_kafka_event_t *)event);
+    const rd_kafka_ConsumerGroupListing_t **groups = result != NULL
+                                                         ? rd_kafka_ListConsumerGroups_result_valid(result, &count)
+                                                         : NULL;
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(rd_kafka_ConsumerGroupListing_group_id(groups[i]), look->lag->config->group) == 0 &&
+            rd_kafka_ConsumerGroupListing_state(groups[i]) == RD_KAFKA_CONSUMER_GROUP_STATE_EMPTY)
+            look->nobody = look->knows_owners = true;
+    }
+}
+
+/* Of a group of the new protocol its members are not told, but that it has none. */
+static void ask_empty(struct look *look)
+{
+    static const rd_kafka_consumer_group_type_t TYPES[] = {RD_KAFKA_CONSUMER_GROUP_TYPE_CONSUMER};
+    rd_kafka_resp_err_t err;
+    if (kafka_ask_left(look->context) == 0)
+        return;
+    rd_kafka_AdminOptions_t *options = kafka_ask_options(&look->lag->client, look->context,
+                                                         RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPS);
+    rd_kafka_error_destroy(rd_kafka_AdminOptions_set_match_consumer_group_types(options, TYPES, 1));
+    rd_kafka_queue_t *queue = rd_kafka_queue_new(look->lag->client.rk);
+    rd_kafka_ListConsumerGroups(look->lag->client.rk, options, queue);
+    rd_kafka_event_t *event = kafka_ask_wait(&look->lag->client, look->context, queue, &err);
+    if (event != NULL) {
+        note_empty(look, event);
+        rd_kafka_event_destroy(event);
+    }
+    rd_kafka_queue_destroy(queue);
+    rd_kafka_AdminOptions_destroy(options);
+}
+
 static enum lag_owner owner_of(const struct look *look, const rd_kafka_topic_partition_t *partition)
 {
-    if (rd_kafka_topic_partition_list_find(look->owned, partition->topic, partition->partition) != NULL)
-        return LAG_OWNER_MEMBER;
+    const rd_kafka_topic_partition_t *owned = rd_kafka_topic_partition_list_find(look->owned, partition->topic,
+                                                                                 partition->partition);
+    if (owned != NULL)
+        return owned->opaque != NULL ? LAG_OWNER_STATIC : LAG_OWNER_MEMBER;
     return look->knows_owners ? LAG_OWNER_NONE : LAG_OWNER_UNKNOWN;
 }
 
@@ -176,6 +220,8 @@ static enum status ask_all(struct look *look, struct error *error)
                         error);
     if (status == STATUS_OK)
         ask_members(look);
+    if (status == STATUS_OK && !look->knows_owners && lag->config->protocol == KAFKA_PROTOCOL_CONSUMER)
+        ask_empty(look);
     for (int i = 0; i < look->committed->cnt && status == STATUS_OK; i++)
         status = add_sample(look, i, clock_now());
     return status;

@@ -110,7 +110,7 @@ static void a_service_that_hangs_is_stalled_and_does_not_notice_the_looks(void *
     assert_int_equal(process_run(&lag, LAG_LONG), 1);
     assert_holds(&lag, "stdout", "\"state\": \"STALL\", \"lag\": 100, ");
     assert_holds(&lag, "stdout",
-                 "\"member\": true, \"looks\": 4, \"state\": \"STALL\", \"reason\": \"a member has it: ");
+                 "\"member\": true, \"looks\": 4, \"state\": \"STALL\", \"reason\": \"a static member has it, or ");
     process_signal(&service, SIGCONT);
 
     scene_await_orders(&service, 200);
@@ -120,6 +120,38 @@ static void a_service_that_hangs_is_stalled_and_does_not_notice_the_looks(void *
     assert_false(process_said(&service, "revoked"));
     process_fini(&service);
     process_fini(&lag);
+}
+
+/* Stops a service that has stored all of a topic, adds to that, and looks. */
+static void look_after_stop(const char *name, const char *more, const char *words)
+{
+    struct process service;
+    process_init(&service, name);
+    kafka_make_topic(scene_producer, name, 1);
+    scene_send_orders(name, 1, 20);
+    process_file(&service, "weir.yaml",
+                 "service: s\nadmin: false\nsource: {kafka: {brokers: \"%s\", group: %s, topics: [%s], start: "
+                 "earliest%s}}\nstages: [{decode: {}}, {store: {stdout: {}}}]\n",
+                 scene_broker, name, name, more);
+    process_start(&service, (const char *const[]){"run", "weir.yaml", NULL});
+    for (int64_t began = clock_now(); scene_committed(name, name, 0) < 20;)
+        process_look_again(&service, began);
+    process_signal(&service, SIGTERM);
+    assert_int_equal(process_wait(&service), 0);
+    scene_send_orders(name, 1, 20);
+    assert_int_equal(process_run(&service, LAG_LONG), 1);
+    assert_holds(&service, "stdout", words);
+    process_fini(&service);
+}
+
+static void a_service_that_was_stopped_is_told_from_one_that_hangs(void **state)
+{
+    (void)state;
+    look_after_stop("lag-stopped", "", "\"member\": false, \"looks\": 4, \"state\": \"STOP\"");
+    look_after_stop("lag-stopped-new", ", protocol: consumer", "\"member\": false, \"looks\": 4, \"state\": \"STOP\"");
+    look_after_stop("lag-stopped-static", ", instance: one",
+                    "\"state\": \"STALL\", \"reason\": \"a static member has it, or stopped less than its session "
+                    "timeout ago: ");
 }
 
 static void a_store_that_keeps_the_offsets_is_named(void **state)
@@ -169,6 +201,7 @@ int main(void)
         cmocka_unit_test(a_topic_that_is_missing_is_told_and_not_made),
         cmocka_unit_test(a_broker_that_is_away_is_69_within_the_time_and_mistakes_are_78),
         cmocka_unit_test(a_service_that_hangs_is_stalled_and_does_not_notice_the_looks),
+        cmocka_unit_test(a_service_that_was_stopped_is_told_from_one_that_hangs),
         cmocka_unit_test(a_store_that_keeps_the_offsets_is_named),
         cmocka_unit_test(the_mark_behind_a_transaction_is_no_lag),
     };

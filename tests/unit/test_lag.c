@@ -89,6 +89,7 @@ static void what_stands_still_is_stalled_with_a_member_and_stopped_without(void 
         const char *words;
     } CASES[] = {
         {LAG_OWNER_MEMBER, LAG_STALL, "a member has it: the committed offset does not move (for 10 s now)"},
+        {LAG_OWNER_STATIC, LAG_STALL, "a static member has it, or stopped less than its session timeout ago: the com"},
         {LAG_OWNER_UNKNOWN, LAG_STALL, "the group does not say who has it"},
         {LAG_OWNER_NONE, LAG_STOP, "no member of the group has it; the committed offset does not move"},
     };
