@@ -104,6 +104,24 @@ static void a_window_of_time_is_stored_exactly_and_the_live_group_stays_where_it
     process_fini(&process);
 }
 
+/* Three minutes of records, ninety times as fast: the last one is due two seconds after the first. */
+static void a_speed_is_kept_by_the_timestamps(void **state)
+{
+    (void)state;
+    struct process process;
+    set_up(&process, "replay-speed", TO_SQLITE);
+    assert_int_equal(
+        process_run(&process, (const char *const[]){"replay", "weir.yaml", WINDOW, "--speed", "90x", NULL}), 0);
+    assert_holds(&process, "stdout", "at 90 times the speed at which the records came\n");
+    int64_t began = clock_now();
+    assert_int_equal(process_run(&process, ARGUMENTS(WINDOW, "--speed", "90x", "--execute")), 0);
+    int64_t took = clock_now() - began;
+    assert_true(took >= 179 * CLOCK_SECOND / 90 && took < 60 * CLOCK_SECOND);
+    assert_int_equal(scene_query(&process, COUNT, NULL, 0), IN_WINDOW);
+    assert_window_stored(&process);
+    process_fini(&process);
+}
+
 static void a_window_in_which_nothing_is_ends_well(void **state)
 {
     (void)state;
@@ -392,6 +410,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_plan_alone_does_nothing),
         cmocka_unit_test(a_window_of_time_is_stored_exactly_and_the_live_group_stays_where_it_was),
+        cmocka_unit_test(a_speed_is_kept_by_the_timestamps),
         cmocka_unit_test(a_window_in_which_nothing_is_ends_well),
         cmocka_unit_test(offsets_partitions_keys_headers_and_limits_choose_as_well),
         cmocka_unit_test(killed_half_way_it_goes_on_and_a_finished_one_says_so),
