@@ -56,6 +56,22 @@ void columns_add(struct columns *line, enum columns_colour colour, const char *f
     put(line, "\033[0m");
 }
 
+void columns_add_whole(struct columns *line, const char *format, ...)
+{
+    char text[COLUMNS_LINE_MAX];
+    unsigned columns = 0;
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    for (const char *at = text; *at != '\0'; at++)
+        columns += (*at & 0xc0) != 0x80;
+    if (columns <= line->style->width - line->columns)
+        put_columns(line, text);
+    else
+        line->columns = line->style->width;
+}
+
 void columns_to(struct columns *line, unsigned column)
 {
     while (line->columns < column && line->columns < line->style->width)

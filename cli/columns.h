@@ -30,6 +30,8 @@ struct columns {
 /* An empty line; text has room for COLUMNS_LINE_MAX. */
 void columns_init(struct columns *line, char *text, const struct columns_style *style);
 void columns_add(struct columns *line, enum columns_colour colour, const char *format, ...) PRINTF_LIKE(3, 4);
+/* Plain, and all of it or nothing, nor anything behind it: a number that is cut is another number. */
+void columns_add_whole(struct columns *line, const char *format, ...) PRINTF_LIKE(2, 3);
 /* Blanks up to that column; none when the line is there already. */
 void columns_to(struct columns *line, unsigned column);
 /* Eight cells. warns: a full one is no good sign, so it is yellow from 80 % on. */

@@ -143,6 +143,16 @@ static void measure(struct progress *progress, int64_t now)
     progress->ticks++;
 }
 
+static void tell(const struct progress *progress)
+{
+    char text[VIEW_LINE_MAX];
+    if (progress->json)
+        view_json(&progress->view, text, sizeof text);
+    else
+        view_plain(&progress->view, text, sizeof text);
+    fprintf(stderr, "%s\n", text);
+}
+
 void progress_tick(struct progress *progress)
 {
     if (progress == NULL)
@@ -152,20 +162,21 @@ void progress_tick(struct progress *progress)
     if (progress->terminal) {
         redraw(progress);
     } else if (now >= progress->plain_at) {
-        char text[VIEW_LINE_MAX];
-        if (progress->json)
-            view_json(&progress->view, text, sizeof text);
-        else
-            view_plain(&progress->view, text, sizeof text);
-        fprintf(stderr, "%s\n", text);
+        tell(progress);
         progress->plain_at = now + (progress->json ? PROGRESS_JSON_EVERY : PROGRESS_PLAIN);
     }
 }
 
-void progress_stop(struct progress *progress)
+void progress_stop(struct progress *progress, bool ended)
 {
     if (progress == NULL)
         return;
+    if (progress->json) {
+        measure(progress, clock_now());
+        if (ended)
+            view_end(&progress->view);
+        tell(progress);
+    }
     CHECK_CALL(pthread_mutex_lock(&screen));
     if (progress->terminal)
         erase_locked(progress);

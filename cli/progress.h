@@ -37,8 +37,8 @@ struct progress_config {
 /* NULL: nothing is to be shown (or no memory): the others take it. */
 struct progress *progress_start(const struct progress_config *config) WARN_UNUSED;
 void progress_tick(struct progress *progress);
-/* Takes the lines away. */
-void progress_stop(struct progress *progress);
+/* Takes the lines away. ended: all there was to do is done, as the last line of JSON says. */
+void progress_stop(struct progress *progress, bool ended);
 
 /* May stderr have colours? */
 bool progress_colour(void);

@@ -111,6 +111,13 @@ void view_read(struct view *view, struct metrics *metrics)
         view->offsets_done = view->offsets > view->lag ? view->offsets - view->lag : 0;
 }
 
+void view_end(struct view *view)
+{
+    view->ended = true;
+    if (view->total == 0 || view->consumed < view->total)
+        view->offsets_done = view->offsets;
+}
+
 /* -- how it looks -- */
 
 /* A queue is as full as the fuller of its two capacities. */
@@ -123,11 +130,19 @@ static int queue_percent(const struct view_queue *queue)
 
 int view_percent(const struct view *view)
 {
+    if (view->ended)
+        return 100;
     int percent = view->total > 0 ? columns_percent(view->consumed, view->total) : -1;
     /* What has been read of a stretch counts: the filter may let little of it through, and gaps are no records. */
     int offsets = view->offsets > 0 ? columns_percent(view->offsets_done, view->offsets) : -1;
     percent = offsets > percent ? offsets : percent;
     return percent > 100 ? 100 : percent;
+}
+
+/* Of a stretch offsets, else records. */
+static int64_t left(const struct view *view)
+{
+    return view->offsets > 0 ? view->offsets - view->offsets_done : view->lag;
 }
 
 /* -1: not known. */
@@ -140,6 +155,8 @@ static int64_t seconds_left(int64_t done, int64_t all, int64_t rate)
 
 int64_t view_seconds_to_go(const struct view *view)
 {
+    if (view->ended)
+        return 0;
     int64_t records = seconds_left(view->consumed, view->total, view->rate);
     int64_t offsets = seconds_left(view->offsets_done, view->offsets, view->offset_rate);
     if (records < 0 || offsets < 0)
@@ -158,22 +175,25 @@ static const char *clock_text(char text[TEXT_MAX], int64_t ns)
     return text;
 }
 
+/* What is wanted most comes first: a narrow terminal cuts the rest off. */
 static void add_head(struct columns *line, const struct view *view)
 {
     char time[TEXT_MAX], rate[TEXT_MAX], consumed[TEXT_MAX], lag[TEXT_MAX];
     columns_add(line, COLUMNS_BOLD, "%s", view->service);
     int percent = view_percent(view);
     int64_t seconds = view_seconds_to_go(view);
-    columns_add(line, COLUMNS_PLAIN, "  %s  ", clock_text(time, view->elapsed));
-    if (view->offsets > 0)
+    columns_add_whole(line, "  %s", clock_text(time, view->elapsed));
+    if (view->offsets > 0) {
+        columns_add(line, COLUMNS_PLAIN, "  ");
         columns_bar(line, percent, false);
-    columns_add(line, COLUMNS_PLAIN, "%s%s/s  consumed %s  %s %s", view->offsets > 0 ? "  " : "",
-                text_count(rate, view->rate), text_count(consumed, view->consumed), view->offsets > 0 ? "left" : "lag",
-                text_count(lag, view->lag));
+    }
     if (percent >= 0)
-        columns_add(line, COLUMNS_PLAIN, "  %d %%", percent);
+        columns_add_whole(line, "%s%d %%", view->offsets > 0 ? " " : "  ", percent);
     if (seconds > 0)
-        columns_add(line, COLUMNS_PLAIN, "  %s to go", clock_text(time, seconds * CLOCK_SECOND));
+        columns_add_whole(line, "  %s to go", clock_text(time, seconds * CLOCK_SECOND));
+    columns_add_whole(line, "  %s/s", text_count(rate, view->rate));
+    columns_add_whole(line, "  %s %s", view->offsets > 0 ? "left" : "lag", text_count(lag, left(view)));
+    columns_add_whole(line, "  consumed %s", text_count(consumed, view->consumed));
 }
 
 static void add_queues(struct columns *line, const struct view *view)
@@ -239,7 +259,7 @@ void view_plain(const struct view *view, char *text, size_t size)
     int used = snprintf(
         text, size, "%s: %s, %s/s, consumed %s, %s %s, stored %s, dead-lettered %s, dropped %s, memory %s of %s, %s",
         view->service, clock_text(t[0], view->elapsed), text_count(t[1], view->rate), text_count(t[2], view->consumed),
-        view->offsets > 0 ? "left" : "lag", text_count(t[3], view->lag), text_count(t[4], view->stored),
+        view->offsets > 0 ? "left" : "lag", text_count(t[3], left(view)), text_count(t[4], view->stored),
         text_count(t[5], view->dead_lettered), text_count(t[6], view->dropped), text_bytes(t[7], view->budget_used),
         text_bytes((char[TEXT_MAX]){0}, view->budget_size), flow_text(view, flow, sizeof flow));
     if (view_percent(view) >= 0 && used >= 0 && (size_t)used < size)
@@ -263,6 +283,5 @@ void view_json(const struct view *view, char *text, size_t size)
              ", \"consumed\": %" PRId64 ", \"stored\": %" PRId64 ", \"dead_lettered\": %" PRId64
              ", \"dropped\": %" PRId64 ", \"in_flight\": %" PRId64 ", \"left\": %" PRId64 "}}",
              (double)view->elapsed / (double)CLOCK_SECOND, known[0], known[1], view->rate, view->consumed, view->stored,
-             view->dead_lettered, view->dropped, view->in_flight,
-             view->offsets > 0 ? view->offsets - view->offsets_done : view->lag);
+             view->dead_lettered, view->dropped, view->in_flight, left(view));
 }

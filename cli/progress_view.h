@@ -24,6 +24,7 @@ struct view {
     int64_t total;   /* records to come in all; 0: not known */
     int64_t offsets; /* of a stretch: to be read in all; 0: there is no end */
     int64_t offsets_done;
+    bool ended;                /* see view_end */
     bool lagged;               /* lag has been told: before that there seems to be none */
     int64_t rate, offset_rate; /* records, and offsets, a second, of late */
     int64_t consumed, stored, dead_lettered, dropped, in_flight, lag;
@@ -36,6 +37,9 @@ struct view {
 
 /* Fills all but service, elapsed, total, offsets and the rates. */
 void view_read(struct view *view, struct metrics *metrics);
+
+/* All there was to do is done: of a stretch all, or as many records as were wanted. */
+void view_end(struct view *view);
 
 /* For a terminal: up to VIEW_LINES lines, each at most `width` columns, without line breaks. Returns how many. */
 unsigned view_lines(const struct view *view, const struct columns_style *style, char lines[VIEW_LINES][VIEW_LINE_MAX]);

@@ -287,7 +287,7 @@ void service_run(struct service *service, struct receipt *ret)
     attendant_stop(attendant);
     ret->stopped = context_status(service->soft) != STATUS_OK;
     log_flush();
-    progress_stop(service->progress);
+    progress_stop(service->progress, ret->status == STATUS_OK && !ret->stopped);
     service->progress = NULL;
     metrics_each(service->metrics, add_lost, &ret->lost);
     struct usage usage = usage_read();

@@ -68,7 +68,7 @@ static void the_lines_show_what_the_metrics_say(void **state)
     struct view view = view_of(metrics);
     char lines[VIEW_LINES][VIEW_LINE_MAX];
     assert_int_equal(view_lines(&view, &(struct columns_style){.width = 119}, lines), 4);
-    assert_string_equal(lines[0], "orders  01:15  412,003/s  consumed 4,120,334  lag 1,204,551");
+    assert_string_equal(lines[0], "orders  01:15  412,003/s  lag 1,204,551  consumed 4,120,334");
     assert_string_equal(lines[1], "  queues    decode ####.... 48 %  enrich ##...... 22 % x3  sqlite ######## 97 %");
     metrics_free(metrics);
 }
@@ -125,7 +125,7 @@ static void a_known_total_shows_percent_and_time_to_go(void **state)
     char lines[VIEW_LINES][VIEW_LINE_MAX];
     view.total = 8240668;
     view_lines(&view, &(struct columns_style){.width = 119}, lines);
-    assert_string_equal(lines[0], "orders  01:15  412,003/s  consumed 4,120,334  lag 1,204,551  50 %  00:10 to go");
+    assert_string_equal(lines[0], "orders  01:15  50 %  00:10 to go  412,003/s  lag 1,204,551  consumed 4,120,334");
     metrics_free(metrics);
 }
 
@@ -143,12 +143,33 @@ static void a_stretch_shows_how_far_it_has_been_read(void **state)
     assert_int_equal(view_percent(&view), 75);
     assert_int_equal(view_seconds_to_go(&view), 12);
     view_lines(&view, &(struct columns_style){.width = 119}, lines);
-    assert_string_equal(lines[0], "orders  01:15  ######..  412,003/s  consumed 4,120,334  left 1,204,551  75 %  00:12 "
-                                  "to go");
+    assert_string_equal(lines[0],
+                        "orders  01:15  ######.. 75 %  00:12 to go  412,003/s  left 1,204,551  consumed 4,120,334");
     view_json(&view, text, sizeof text);
     assert_string_equal(text, "{\"progress\": {\"seconds\": 75.000, \"percent\": 75, \"eta_seconds\": 12, "
                               "\"records_per_second\": 412003, \"consumed\": 4120334, \"stored\": 4101223, "
                               "\"dead_lettered\": 4110, \"dropped\": 10023, \"in_flight\": 4978, \"left\": 1204551}}");
+    view_end(&view);
+    assert_int_equal(view_percent(&view), 100);
+    view_json(&view, text, sizeof text);
+    assert_non_null(strstr(text, "\"percent\": 100, \"eta_seconds\": 0,"));
+    assert_non_null(strstr(text, "\"left\": 0}}"));
+    metrics_free(metrics);
+}
+
+static void a_narrow_terminal_shows_percent_and_time_to_go_and_no_number_is_cut(void **state)
+{
+    (void)state;
+    struct metrics *metrics = some_metrics();
+    struct view view = view_of(metrics);
+    char lines[VIEW_LINES][VIEW_LINE_MAX];
+    view.offsets = 4818204;
+    view.offset_rate = 100000;
+    view_read(&view, metrics);
+    view_lines(&view, &(struct columns_style){.width = 60}, lines);
+    assert_string_equal(lines[0], "orders  01:15  ######.. 75 %  00:12 to go  412,003/s");
+    view_lines(&view, &(struct columns_style){.width = 45}, lines);
+    assert_string_equal(lines[0], "orders  01:15  ######.. 75 %  00:12 to go");
     metrics_free(metrics);
 }
 
@@ -255,7 +276,7 @@ static void before_anything_is_made_it_shows_zeros(void **state)
     struct view view = view_of(metrics);
     char lines[VIEW_LINES][VIEW_LINE_MAX];
     view_lines(&view, &(struct columns_style){.width = 119}, lines);
-    assert_non_null(strstr(lines[0], "consumed 0  lag 0"));
+    assert_non_null(strstr(lines[0], "lag 0  consumed 0"));
     metrics_free(metrics);
 }
 
@@ -268,6 +289,7 @@ int main(void)
         cmocka_unit_test(partitions_that_went_away_are_not_counted),
         cmocka_unit_test(a_known_total_shows_percent_and_time_to_go),
         cmocka_unit_test(a_stretch_shows_how_far_it_has_been_read),
+        cmocka_unit_test(a_narrow_terminal_shows_percent_and_time_to_go_and_no_number_is_cut),
         cmocka_unit_test(a_limit_of_records_may_end_it_first),
         cmocka_unit_test(before_the_partitions_are_there_nothing_is_done),
         cmocka_unit_test(no_line_is_wider_than_the_terminal),
