@@ -4,6 +4,18 @@
 
 #include "cli/parsed_json.h"
 
+/* What a double holds exactly is more than any service counts, and nothing that is made of two of them overflows. */
+static int64_t clamp(int64_t number)
+{
+    static const int64_t MOST = (int64_t)1 << 53;
+    return number < -MOST ? -MOST : number > MOST ? MOST : number;
+}
+
+static int64_t number(const struct value *object, const char *name)
+{
+    return clamp(parsed_json_number(object, name));
+}
+
 static void parse_times(const struct value *object, const char *name, struct snapshot_times *ret)
 {
     struct value list = parsed_json_member(object, name), each;
@@ -12,9 +24,9 @@ static void parse_times(const struct value *object, const char *name, struct sna
     if (list.type != VALUE_ARRAY)
         return;
     while (count < METRIC_BUCKETS && json_next_element(list.text, &cursor, &each)) {
-        int64_t number = 0;
-        if (json_int64(&each, &number) && number > 0)
-            ret->buckets[count] = (uint64_t)number;
+        int64_t times = 0;
+        if (json_int64(&each, &times) && times > 0)
+            ret->buckets[count] = (uint64_t)clamp(times);
         count++;
     }
 }
@@ -25,16 +37,16 @@ static void parse_stage(const struct value *object, struct snapshot_stage *ret)
     *ret = (struct snapshot_stage){
         .store = parsed_json_bool(object, "store"),
         .blocking = parsed_json_bool(object, "blocking"),
-        .workers = parsed_json_number(object, "workers"),
-        .records = parsed_json_number(&queue, "records"),
-        .bytes = parsed_json_number(&queue, "bytes"),
-        .record_capacity = parsed_json_number(&queue, "capacity_records"),
-        .byte_capacity = parsed_json_number(&queue, "capacity_bytes"),
-        .in = parsed_json_number(object, "in"),
-        .out = parsed_json_number(object, "out"),
-        .dropped = parsed_json_number(object, "dropped"),
-        .rejected = parsed_json_number(object, "rejected"),
-        .retries = parsed_json_number(object, "retries"),
+        .workers = number(object, "workers"),
+        .records = number(&queue, "records"),
+        .bytes = number(&queue, "bytes"),
+        .record_capacity = number(&queue, "capacity_records"),
+        .byte_capacity = number(&queue, "capacity_bytes"),
+        .in = number(object, "in"),
+        .out = number(object, "out"),
+        .dropped = number(object, "dropped"),
+        .rejected = number(object, "rejected"),
+        .retries = number(object, "retries"),
     };
     parsed_json_text(object, "name", ret->name, sizeof ret->name);
     parse_times(object, "batch", &ret->batch);
@@ -55,10 +67,10 @@ static void parse_stages(const struct value *object, struct snapshot *ret)
 static void parse_partition(const struct value *object, struct snapshot_partition *ret)
 {
     *ret = (struct snapshot_partition){
-        .partition = parsed_json_number(object, "partition"),
-        .lag = parsed_json_number(object, "lag"),
-        .position = parsed_json_number(object, "position"),
-        .committed = parsed_json_number(object, "committed"),
+        .partition = number(object, "partition"),
+        .lag = number(object, "lag"),
+        .position = number(object, "position"),
+        .committed = number(object, "committed"),
         .paused = parsed_json_bool(object, "paused"),
         .stalled = parsed_json_bool(object, "stalled"),
     };
@@ -69,9 +81,9 @@ static void parse_partitions(const struct value *object, struct snapshot *ret)
 {
     struct value partitions = parsed_json_member(object, "partitions"), list, each;
     const uint8_t *cursor = NULL;
-    ret->partitions = parsed_json_number(&partitions, "count");
-    ret->paused = parsed_json_number(&partitions, "paused");
-    ret->stalled = parsed_json_number(&partitions, "stalled");
+    ret->partitions = number(&partitions, "count");
+    ret->paused = number(&partitions, "paused");
+    ret->stalled = number(&partitions, "stalled");
     list = parsed_json_member(&partitions, "worst");
     if (list.type != VALUE_ARRAY)
         return;
@@ -85,8 +97,8 @@ static void parse_error(const struct value *object, struct log_entry *ret)
     parsed_json_text(object, "level", level, sizeof level);
     *ret = (struct log_entry){
         .level = strcmp(level, "error") == 0 ? LOG_ERROR : LOG_WARN,
-        .wall_ms = parsed_json_number(object, "at_ms"),
-        .count = (unsigned)parsed_json_number(object, "count"),
+        .wall_ms = number(object, "at_ms"),
+        .count = (unsigned)number(object, "count"),
     };
     parsed_json_text(object, "part", ret->part, sizeof ret->part);
     parsed_json_text(object, "text", ret->text, sizeof ret->text);
@@ -104,17 +116,17 @@ static void parse_errors(const struct value *object, struct snapshot *ret)
 static void parse_totals(const struct value *object, struct snapshot *ret)
 {
     struct value records = parsed_json_member(object, "records"), memory = parsed_json_member(object, "memory");
-    ret->consumed = parsed_json_number(&records, "consumed");
-    ret->bytes = parsed_json_number(&records, "bytes");
-    ret->stored = parsed_json_number(&records, "stored");
-    ret->dropped = parsed_json_number(&records, "dropped");
-    ret->dead_lettered = parsed_json_number(&records, "dead_lettered");
-    ret->abandoned = parsed_json_number(&records, "abandoned");
-    ret->in_flight = parsed_json_number(&records, "in_flight");
-    ret->lag = parsed_json_number(&records, "lag");
-    ret->budget_used = parsed_json_number(&memory, "used");
-    ret->budget_size = parsed_json_number(&memory, "budget");
-    ret->resident = parsed_json_number(&memory, "resident");
+    ret->consumed = number(&records, "consumed");
+    ret->bytes = number(&records, "bytes");
+    ret->stored = number(&records, "stored");
+    ret->dropped = number(&records, "dropped");
+    ret->dead_lettered = number(&records, "dead_lettered");
+    ret->abandoned = number(&records, "abandoned");
+    ret->in_flight = number(&records, "in_flight");
+    ret->lag = number(&records, "lag");
+    ret->budget_used = number(&memory, "used");
+    ret->budget_size = number(&memory, "budget");
+    ret->resident = number(&memory, "resident");
 }
 
 bool snapshot_parse(const struct value *object, struct snapshot *ret)
@@ -123,12 +135,12 @@ bool snapshot_parse(const struct value *object, struct snapshot *ret)
         parsed_json_member(object, "stages").type != VALUE_ARRAY)
         return false;
     *ret = (struct snapshot){
-        .at = parsed_json_number(object, "at_ms"),
-        .uptime = parsed_json_number(object, "uptime_seconds"),
+        .at = number(object, "at_ms"),
+        .uptime = number(object, "uptime_seconds"),
         .ready = parsed_json_bool(object, "ready"),
         .held_back = parsed_json_bool(object, "held_back"),
-        .restarts = parsed_json_number(object, "restarts"),
-        .threads = parsed_json_number(object, "threads"),
+        .restarts = number(object, "restarts"),
+        .threads = number(object, "threads"),
     };
     parsed_json_text(object, "service", ret->service, sizeof ret->service);
     parsed_json_text(object, "version", ret->version, sizeof ret->version);

@@ -90,6 +90,12 @@ static const char *quantile_text(char text[TEXT_MAX], const struct snapshot_time
     return text;
 }
 
+static const char *seconds_text(char text[TEXT_MAX], double seconds)
+{
+    static const double MOST = 1e9; /* some 30 years */
+    return text_time(text, (int64_t)((seconds < 0 ? 0 : seconds < MOST ? seconds : MOST) * (double)CLOCK_SECOND));
+}
+
 /* -- the head -- */
 
 static void add_title(struct page *page)
@@ -100,7 +106,7 @@ static void add_title(struct page *page)
     columns_add(&line, COLUMNS_BOLD, "%s", now->service);
     columns_add(&line, COLUMNS_PLAIN, "  ");
     columns_add(&line, now->ready ? COLUMNS_GREEN : COLUMNS_RED, "%s", now->ready ? "ready" : "NOT READY");
-    columns_add(&line, COLUMNS_PLAIN, "  up %s", text_time(time, now->uptime * CLOCK_SECOND));
+    columns_add(&line, COLUMNS_PLAIN, "  up %s", seconds_text(time, (double)now->uptime));
     if (now->restarts > 0)
         columns_add(&line, COLUMNS_YELLOW, "  rebuilt %" PRId64 " times", now->restarts);
     columns_add(&line, COLUMNS_DIM, "  weir %s  %s", now->version, page->view->url);
@@ -167,8 +173,9 @@ static void add_lag(struct page *page)
     if (grows > 0)
         columns_add(&line, COLUMNS_YELLOW, ", growing by %s/s", text_count(change, grows));
     if (shrinks > 0)
-        columns_add(&line, COLUMNS_PLAIN, ", shrinking by %s/s, gone in %s", text_count(change, shrinks),
-                    text_time(time, now->lag / shrinks * CLOCK_SECOND));
+        columns_add(&line, COLUMNS_PLAIN, ", shrinking by %s/s", text_count(change, shrinks));
+    if (shrinks > 0 && now->lag > 0)
+        columns_add(&line, COLUMNS_PLAIN, ", gone in %s", seconds_text(time, (double)now->lag / (double)shrinks));
     columns_add(&line, COLUMNS_PLAIN, "  in %" PRId64 " partition%s", now->partitions, now->partitions == 1 ? "" : "s");
     if (now->paused > 0)
         columns_add(&line, COLUMNS_YELLOW, ", %" PRId64 " paused", now->paused);

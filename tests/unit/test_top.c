@@ -334,6 +334,49 @@ static void what_is_no_status_is_refused(void **state)
     parsed_json_free(parsed);
 }
 
+static void read_absurd(struct parsed_json *parsed, const char *number, const char *at, struct snapshot *ret)
+{
+    char text[512];
+    struct value object;
+    int size = snprintf(text, sizeof text,
+                        "{\"service\": \"x\", \"stages\": [{\"in\": %1$s, \"queue\": {\"records\": %1$s, "
+                        "\"capacity_records\": 3}}], \"at_ms\": %2$s, \"uptime_seconds\": %1$s, \"records\": "
+                        "{\"consumed\": %1$s, \"lag\": %1$s}, \"errors\": [{\"at_ms\": %1$s}]}",
+                        number, at);
+    assert_true(parsed_json_read(parsed, text, (size_t)size, &object) && snapshot_parse(&object, ret));
+}
+
+/* UBSan would say what overflows. */
+static void absurd_numbers_are_shown_as_what_can_be_shown(void **state)
+{
+    (void)state;
+    struct parsed_json *parsed = parsed_json_new();
+    struct snapshot *least = calloc(1, sizeof *least), *most = calloc(1, sizeof *most);
+    read_absurd(parsed, "-9223372036854775808", "1000", least);
+    read_absurd(parsed, "9223372036854775807", "2000", most);
+    assert_has(page(&(struct top_view){.now = most, .before = least, .url = "u"}, 160, 40, false), "up 277777 h");
+    least->at = 3000;
+    assert_has(page(&(struct top_view){.now = least, .before = most, .url = "u"}, 160, 40, false), "up 0.00 s");
+    free(least);
+    free(most);
+    parsed_json_free(parsed);
+}
+
+/* It can't be that what is gone goes. */
+static void lag_that_is_gone_is_not_said_to_be_gone_in_no_time(void **state)
+{
+    (void)state;
+    struct snapshot *before = look(1000, true), *now = look(2000, true);
+    const struct top_view view = {.now = now, .before = before, .url = "u"};
+    before->lag = 500;
+    now->lag = 100;
+    assert_has(page(&view, 160, 40, false), "shrinking by 400/s, gone in 0.25 s");
+    now->lag = 0;
+    assert_has(page(&view, 160, 40, false), "shrinking by 500/s  in ");
+    free(before);
+    free(now);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -347,6 +390,8 @@ int main(void)
         TEST(a_service_that_has_gone_is_said_so_beside_what_was_seen_last),
         TEST(it_fits_any_window),
         TEST(what_is_no_status_is_refused),
+        TEST(absurd_numbers_are_shown_as_what_can_be_shown),
+        TEST(lag_that_is_gone_is_not_said_to_be_gone_in_no_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
