@@ -164,6 +164,27 @@ static bool is_duration(const char *text)
     return units_duration(text, strlen(text), &value) && value > 0;
 }
 
+static bool is_one_of(const char *const *choices, const char *value, size_t size)
+{
+    for (; *choices != NULL; choices++) {
+        if (strlen(*choices) == size && memcmp(*choices, value, size) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool is_choice(const struct option *option, const char *value)
+{
+    size_t size = option->several ? strcspn(value, ",") : strlen(value);
+    while (is_one_of(option->choices, value, size)) {
+        value += size;
+        if (*value++ == '\0')
+            return true;
+        size = strcspn(value, ",");
+    }
+    return false;
+}
+
 static bool check_value(const struct option *option, const char *value, char *message, size_t size)
 {
     if (option->number && !is_number(value)) {
@@ -174,12 +195,10 @@ static bool check_value(const struct option *option, const char *value, char *me
         snprintf(message, size, "--%s takes a duration (500ms, 10s, 1m), not \"%s\"", option->name, value);
         return false;
     }
-    if (option->choices == NULL)
+    if (option->choices == NULL || is_choice(option, value))
         return true;
     int used = snprintf(message, size, "--%s takes ", option->name);
     for (const char *const *choice = option->choices; *choice != NULL; choice++) {
-        if (strcmp(*choice, value) == 0)
-            return true;
         if (used >= 0 && (size_t)used < size)
             used += snprintf(message + used, size - (size_t)used, "%s%s", choice == option->choices ? "" : " | ",
                              *choice);

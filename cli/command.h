@@ -75,6 +75,7 @@ struct option {
     const char *value; /* what the value is called in help; NULL: a flag */
     const char *help;
     const char *const *choices; /* the values that there are, NULL-terminated; NULL: any */
+    bool several;               /* of choices, with commas between */
 };
 
 struct command;

@@ -255,6 +255,8 @@ static const struct option DLQ_REDRIVE_OPTIONS[] = {
         .help = "the service's admin port, instead of FILE (http://127.0.0.1:8080)"                                    \
     }
 
+static const char *const ANSWERS[] = {"forwarded", "stored", "dropped", "rejected", NULL};
+
 static const struct option TAP_OPTIONS[] = {
     {.id = OPTION_STAGE,
      .letter = 's',
@@ -269,7 +271,9 @@ static const struct option TAP_OPTIONS[] = {
     {.id = OPTION_ANSWER,
      .name = "answer",
      .value = "WHICH",
-     .help = "only with these answers: forwarded, stored, dropped, rejected"},
+     .help = "only with these answers, with commas between",
+     .choices = ANSWERS,
+     .several = true},
     {.id = OPTION_SAMPLE,
      .name = "sample",
      .value = "HOW",
@@ -441,7 +445,7 @@ const struct verb command_verbs[] = {
          "Reads the topic of `errors.dead_letter`: the service may run or not, no group is joined, and nothing is\n"
          "committed. Times are those of the records, as the letters have them.\n"},
     {.name = "dlq show",
-     .arguments = "FILE [PARTITION@OFFSET]",
+     .arguments = "FILE [LETTER]",
      .least = 1,
      .most = 2,
      .help = "show one dead letter: why, where it came from, headers, key and value",
@@ -451,7 +455,8 @@ const struct verb command_verbs[] = {
                  "  weir dlq show orders.yaml --last --class constraint\n"
                  "  weir dlq show orders.yaml orders.dlq/0@17 --raw > value.bin\n",
      .details =
-         "JSON is indented, text is text, and what is neither is dumped. `weir dlq list` tells where letters are.\n"
+         "LETTER is where it is, PARTITION@OFFSET, as `weir dlq list` tells it. JSON is indented, text is text, and\n"
+         "what is neither is dumped.\n"
          "Exits with 1 when there is no such letter.\n"},
     {.name = "dlq redrive",
      .arguments = "FILE",

@@ -58,6 +58,8 @@ static void a_value_may_stand_behind_an_equals_sign(void **state)
     assert_true(parse(&line, "run x --receipt=a=b --progress=never")->good);
     assert_string_equal(line.command.values[OPTION_RECEIPT], "a=b");
     assert_string_equal(line.command.values[OPTION_PROGRESS], "never");
+    assert_true(parse(&line, "tap x --stage s --answer=dropped,rejected")->good);
+    assert_string_equal(line.command.values[OPTION_ANSWER], "dropped,rejected");
 }
 
 static void letters_can_be_joined_and_take_values(void **state)
@@ -139,6 +141,11 @@ static void a_wrong_value_is_told_with_what_is_right(void **state)
 {
     (void)state;
     assert_wrong("run x --progress sometimes", "--progress takes auto | always | never, not \"sometimes\"");
+    assert_wrong("tap x --stage s --answer stored,lost",
+                 "--answer takes forwarded | stored | dropped | rejected, not \"stored,lost\"");
+    assert_wrong("tap x --stage s --answer stored,",
+                 "--answer takes forwarded | stored | dropped | rejected, not \"stored,\"");
+    assert_wrong("run x --progress auto,never", "--progress takes auto | always | never, not \"auto,never\"");
     assert_wrong("demo --records 0", "--records takes a whole number from 1 on, not \"0\"");
     assert_wrong("demo --records -5", "--records takes a whole number from 1 on, not \"-5\"");
     assert_wrong("demo --records 1e6", "--records takes a whole number from 1 on, not \"1e6\"");
