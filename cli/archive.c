@@ -58,11 +58,18 @@ static uint64_t count_passed_over(void *arg)
     return atomic_load((_Atomic uint64_t *)arg);
 }
 
+static enum exit_code note_stretch(void *arg, const struct stretch *stretch)
+{
+    struct archive_store_config *store = arg;
+    store->stretch = stretch;
+    return EXIT_OK;
+}
+
 static enum exit_code archive_frames(const struct command *command, const struct config *config,
                                      const struct options *options)
 {
     _Atomic uint64_t passed_over = 0;
-    const struct archive_store_config store = {
+    struct archive_store_config store = {
         .dir = options->dir, .segment = options->segment, .level = options->level, .passed_over = &passed_over};
     const struct pipeline_store stores[] = {
         {.name = "archive", .type = &archive_store, .config = &store, .workers = 1}};
@@ -70,6 +77,8 @@ static enum exit_code archive_frames(const struct command *command, const struct
                                     .no_stages = true,
                                     .stores = stores,
                                     .store_count = 1,
+                                    .check = note_stretch,
+                                    .check_arg = &store,
                                     .passes_over = true,
                                     .passed_over = count_passed_over,
                                     .arg = &passed_over};

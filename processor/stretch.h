@@ -63,10 +63,16 @@ struct stretch_request {
     bool onward;
 };
 
+/* A topic's own (KIP-516): one that was deleted and made anew has another. Both 0: not known. */
+struct topic_id {
+    uint64_t high, low;
+};
+
 /* Of one partition. Counts and sizes are estimates from above: compaction and transactions leave gaps, and the filter has not looked. */
 struct stretch_part {
     const char *topic;
     int32_t partition;
+    struct topic_id id;
     int64_t first, end; /* offsets: first <= end; the same: nothing */
     int64_t next;       /* where the run begins: `first`, or where the last one under this name got to; `end`: done */
     int64_t bytes;      /* from next to end: of keys, values and headers; -1: not known */

@@ -10,7 +10,7 @@ static const char MAGIC[8] = {'w', 'e', 'i', 'r', 'a', 'r', 'c', '\n'};
 static const char END_MAGIC[8] = {'w', 'e', 'i', 'r', 'e', 'n', 'd', '\n'};
 #define FRAME_MAGIC UINT32_C(0x46724557)
 
-enum { CHECKED = ARCHIVE_FRAME_SIZE - 8, HEADER_FIXED = 24, NULL_SIZE = -1 };
+enum { CHECKED = ARCHIVE_FRAME_SIZE - 8, HEADER_FIXED = 40, NULL_SIZE = -1 };
 
 /* -- numbers -- */
 
@@ -57,22 +57,24 @@ bool archive_topic_good(const char *topic)
            strspn(topic, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") == size;
 }
 
-size_t archive_put_header(uint8_t *out, const char *topic, int32_t partition)
+size_t archive_put_header(uint8_t *out, const struct archive_head *head)
 {
-    if (!archive_topic_good(topic))
+    if (!archive_topic_good(head->topic))
         return 0;
     uint8_t *at = out;
     memcpy(at, MAGIC, sizeof MAGIC);
     at = put32(at + sizeof MAGIC, ARCHIVE_VERSION);
     at = put32(at, 0);
-    at = put32(at, (uint32_t)partition);
-    at = put32(at, (uint32_t)strlen(topic));
-    at = put_bytes(at, bytes_of_string(topic));
+    at = put32(at, (uint32_t)head->partition);
+    at = put32(at, (uint32_t)strlen(head->topic));
+    at = put64(at, head->id.high);
+    at = put64(at, head->id.low);
+    at = put_bytes(at, bytes_of_string(head->topic));
     at = put64(at, archive_checksum(out, (size_t)(at - out)));
     return (size_t)(at - out);
 }
 
-bool archive_get_header(const uint8_t *data, size_t size, char *ret_topic, int32_t *ret_partition, size_t *ret_size)
+bool archive_get_header(const uint8_t *data, size_t size, char *ret_topic, struct archive_head *ret, size_t *ret_size)
 {
     if (size < HEADER_FIXED || memcmp(data, MAGIC, sizeof MAGIC) != 0 || get32(data + 8) != ARCHIVE_VERSION)
         return false;
@@ -86,7 +88,8 @@ bool archive_get_header(const uint8_t *data, size_t size, char *ret_topic, int32
     if (partition < 0 || strlen(topic) != topic_size || !archive_topic_good(topic))
         return false;
     memcpy(ret_topic, topic, sizeof topic);
-    *ret_partition = partition;
+    *ret = (struct archive_head){
+        .topic = ret_topic, .partition = partition, .id = {.high = get64(data + 24), .low = get64(data + 32)}};
     *ret_size = (size_t)HEADER_FIXED + topic_size + 8;
     return true;
 }

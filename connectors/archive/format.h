@@ -8,7 +8,8 @@
  * All numbers are little-endian. Checksums are XXH64 with seed 0 (https://github.com/Cyan4973/xxHash/blob/dev/doc/xxhash_spec.md).
  *
  *   segment  := header frame* [index trailer]
- *   header   := "weirarc\n" (8 bytes)  u32 version (1)  u32 0  i32 partition  u32 size of topic  topic  u64 checksum of all before
+ *   header   := "weirarc\n" (8 bytes)  u32 version (2)  u32 0  i32 partition  u32 size of topic  u64 u64 the topic's id (0 0: not known)  topic
+ *               u64 checksum of all before
  *   frame    := u32 0x46724557 ("WErF")  u8 kind (1 records, 2 index)  u8 codec (0 none, 1 zstd)  u16 0
  *               u32 stored: bytes of payload here   u32 raw: bytes of payload when it is inflated (1 GiB at most)
  *               u32 count: records, or entries       u32 0
@@ -37,15 +38,16 @@
 #include "processor/batch.h"
 #include "processor/bytes.h"
 #include "processor/status.h"
+#include "processor/stretch.h"
 
 enum {
-    ARCHIVE_VERSION = 1,
+    ARCHIVE_VERSION = 2,
     ARCHIVE_FRAME_SIZE = 72,  /* of a frame's header */
     ARCHIVE_RECORD_SIZE = 32, /* of a record without key, value and headers */
     ARCHIVE_ENTRY_SIZE = 56,
     ARCHIVE_TRAILER_SIZE = 16,
     ARCHIVE_TOPIC_MAX = 249, /* Kafka's own limit */
-    ARCHIVE_HEADER_MAX = 24 + ARCHIVE_TOPIC_MAX + 8,
+    ARCHIVE_HEADER_MAX = 40 + ARCHIVE_TOPIC_MAX + 8,
     ARCHIVE_RAW_MAX = 1 << 30,
 };
 
@@ -69,10 +71,17 @@ struct archive_record {
     struct bytes headers; /* as the format has them */
 };
 
+/* Whose records a segment has. */
+struct archive_head {
+    const char *topic;
+    int32_t partition;
+    struct topic_id id;
+};
+
 /* -- writing -- */
 
 /* A segment's header; out has room for ARCHIVE_HEADER_MAX. 0: no topic can be called so. */
-size_t archive_put_header(uint8_t *out, const char *topic, int32_t partition);
+size_t archive_put_header(uint8_t *out, const struct archive_head *head);
 void archive_put_frame(uint8_t out[ARCHIVE_FRAME_SIZE], const struct archive_frame *frame);
 void archive_put_entry(uint8_t out[ARCHIVE_ENTRY_SIZE], const struct archive_frame *frame);
 void archive_put_trailer(uint8_t out[ARCHIVE_TRAILER_SIZE], int64_t position);
@@ -85,8 +94,8 @@ bool archive_topic_good(const char *topic);
 
 /* -- reading: nothing is trusted; false: not good -- */
 
-/* ret_topic has room for ARCHIVE_TOPIC_MAX + 1. ret_size: of the header. */
-bool archive_get_header(const uint8_t *data, size_t size, char *ret_topic, int32_t *ret_partition, size_t *ret_size);
+/* ret_topic has room for ARCHIVE_TOPIC_MAX + 1, and ret->topic is it. ret_size: of the header. */
+bool archive_get_header(const uint8_t *data, size_t size, char *ret_topic, struct archive_head *ret, size_t *ret_size);
 /* All of the header, its checksum too; not the payload's. position is left alone. */
 bool archive_get_frame(const uint8_t data[ARCHIVE_FRAME_SIZE], struct archive_frame *ret);
 bool archive_get_entry(const uint8_t data[ARCHIVE_ENTRY_SIZE], struct archive_frame *ret);

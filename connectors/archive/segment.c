@@ -177,13 +177,16 @@ static enum status read_file(struct scan *scan, struct error *error)
     size_t size = segment->size < ARCHIVE_HEADER_MAX ? (size_t)segment->size : ARCHIVE_HEADER_MAX, header;
     if (!archive_read_at(scan->fd, head, size, 0))
         return disk_failed("read", scan->path, error);
-    if (!archive_get_header(head, size, segment->topic, &segment->partition, &header)) {
+    struct archive_head whose;
+    if (!archive_get_header(head, size, segment->topic, &whose, &header)) {
         /* A crash may leave a file with part of a header, or with none. */
         if (!any_frame_behind(scan, 0))
             return STATUS_OK;
         return error_set(error, ERROR_FATAL, "%s: this is no archive of version %d, or its beginning is damaged",
                          scan->path, ARCHIVE_VERSION);
     }
+    segment->partition = whose.partition;
+    segment->id = whose.id;
     segment->whole = (int64_t)header;
     segment->finished = read_index(scan);
     return segment->finished ? STATUS_OK : scan_frames(scan, error);

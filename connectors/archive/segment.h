@@ -13,6 +13,7 @@
 struct archive_segment {
     char topic[ARCHIVE_TOPIC_MAX + 1]; /* "": not even the header is whole */
     int32_t partition;
+    struct topic_id id;
     struct archive_frame *frames; /* of records, as the index has them */
     uint32_t count, room;
     int64_t size;    /* of the file */

@@ -25,10 +25,9 @@ struct span {
 };
 
 struct archive_shelf {
-    char *topic;
+    struct archive_head head; /* its topic is ours */
     const char *part;
     char folder[PATH_MAX];
-    int32_t partition;
     struct archive_packer *packer;
     struct span *spans; /* by offset */
     unsigned count, room;
@@ -103,15 +102,27 @@ static enum status make_sure(const char *path, struct error *error)
     return status;
 }
 
+static bool is_another(const struct topic_id *a, const struct topic_id *b)
+{
+    bool known = (a->high != 0 || a->low != 0) && (b->high != 0 || b->low != 0);
+    return known && (a->high != b->high || a->low != b->low);
+}
+
 static enum status take_up(struct archive_shelf *shelf, const struct archive_name *name, struct error *error)
 {
     struct archive_segment segment;
     enum status status = archive_segment_read(name->path, &segment, error);
     if (status != STATUS_OK)
         return status;
-    if (segment.topic[0] != '\0' && (strcmp(segment.topic, shelf->topic) != 0 || segment.partition != shelf->partition))
+    if (segment.topic[0] != '\0' &&
+        (strcmp(segment.topic, shelf->head.topic) != 0 || segment.partition != shelf->head.partition))
         status = error_set(error, ERROR_FATAL, "%s has records of %s/%d in it", name->path, segment.topic,
                            segment.partition);
+    else if (is_another(&segment.id, &shelf->head.id))
+        status = error_set(error, ERROR_FATAL,
+                           "%s has records of an earlier topic %s: it was deleted and made anew since; archive into "
+                           "another folder",
+                           name->path, shelf->head.topic);
     else if (!segment.finished || segment.count == 0)
         status = put_right(shelf, name->path, &segment, error);
     else {
@@ -133,16 +144,20 @@ static enum status check_spans(const struct archive_shelf *shelf, struct error *
     return STATUS_OK;
 }
 
-enum status archive_shelf_open(const char *dir, const char *topic, int32_t partition, const char *part,
+enum status archive_shelf_open(const char *dir, const struct archive_head *head, const char *part,
                                struct archive_packer *packer, struct archive_shelf **ret, struct error *error)
 {
+    const char *topic = head->topic;
     struct archive_catalog catalog;
     struct archive_shelf *shelf = calloc(1, sizeof *shelf);
-    if (shelf == NULL || (shelf->topic = strdup(topic)) == NULL) {
+    char *copy = strdup(topic);
+    if (shelf == NULL || copy == NULL) {
+        free(copy);
         free(shelf);
         return no_memory(error);
     }
-    shelf->partition = partition;
+    shelf->head = *head;
+    shelf->head.topic = copy;
     shelf->part = part;
     shelf->packer = packer;
     enum status status = STATUS_OK;
@@ -152,7 +167,7 @@ enum status archive_shelf_open(const char *dir, const char *topic, int32_t parti
     if (status == STATUS_OK)
         status = disk_make_folder(shelf->folder, error);
     if (status == STATUS_OK)
-        status = archive_catalog_read(dir, topic, partition, &catalog, error);
+        status = archive_catalog_read(dir, topic, head->partition, &catalog, error);
     if (status == STATUS_OK) {
         for (unsigned i = 0; i < catalog.count && status == STATUS_OK; i++)
             status = take_up(shelf, &catalog.names[i], error);
@@ -182,13 +197,13 @@ void archive_shelf_free(struct archive_shelf *shelf)
     for (unsigned i = 0; i < shelf->count; i++)
         free(shelf->spans[i].path);
     free(shelf->spans);
-    free(shelf->topic);
+    free((char *)shelf->head.topic);
     free(shelf);
 }
 
 bool archive_shelf_is(const struct archive_shelf *shelf, const char *topic, int32_t partition)
 {
-    return shelf->partition == partition && strcmp(shelf->topic, topic) == 0;
+    return shelf->head.partition == partition && strcmp(shelf->head.topic, topic) == 0;
 }
 
 /* -- is it there? -- */
@@ -223,7 +238,7 @@ static enum status refuse_another(const struct archive_shelf *shelf, const struc
     return error_set(error, ERROR_FATAL,
                      "%s/%d@%lld (time: %s) is another record than the one that is archived in %s (time: %s): was the "
                      "topic deleted and made again? Archive into another --dir",
-                     shelf->topic, shelf->partition, (long long)record->offset, times[0], path, times[1]);
+                     shelf->head.topic, shelf->head.partition, (long long)record->offset, times[0], path, times[1]);
 }
 
 /* STATUS_OK: it is there. STATUS_EMPTY: nothing of the kind. */
@@ -243,7 +258,7 @@ static enum status find(struct archive_shelf *shelf, const struct record *record
         error, ERROR_FATAL,
         "%s has offsets %lld to %lld of %s/%d, but not %lld, which can't be put between them: archive into "
         "another folder",
-        span->path, (long long)span->first, (long long)span->last, shelf->topic, shelf->partition,
+        span->path, (long long)span->first, (long long)span->last, shelf->head.topic, shelf->head.partition,
         (long long)record->offset);
 }
 
@@ -288,8 +303,7 @@ enum status archive_shelf_add(struct archive_shelf *shelf, const struct record *
     if (shelf->writer != NULL && stands_between(shelf, archive_writer_last(shelf->writer), record->offset))
         status = retire(shelf, error);
     if (status == STATUS_OK && shelf->writer == NULL)
-        status = archive_writer_new(shelf->folder, shelf->topic, shelf->partition, record->offset, shelf->packer,
-                                    &shelf->writer, error);
+        status = archive_writer_new(shelf->folder, &shelf->head, record->offset, shelf->packer, &shelf->writer, error);
     return status == STATUS_OK ? archive_writer_add(shelf->writer, record, error) : status;
 }
 

@@ -14,8 +14,8 @@
 
 struct archive_shelf;
 
-/* Reads what is there, and finishes segments that a crash left. ERROR_FATAL: one is damaged. part: for the log. */
-enum status archive_shelf_open(const char *dir, const char *topic, int32_t partition, const char *part,
+/* Reads what is there, and finishes segments that a crash left. ERROR_FATAL: one is damaged, or of another topic that was called so. part: for the log. */
+enum status archive_shelf_open(const char *dir, const struct archive_head *head, const char *part,
                                struct archive_packer *packer, struct archive_shelf **ret,
                                struct error *error) WARN_UNUSED;
 void archive_shelf_free(struct archive_shelf *shelf); /* NULL is fine; what is not accepted is forgotten */

@@ -42,8 +42,12 @@ static enum status find_shelf(struct store *store, const struct batch *batch, st
         store->shelves = shelves;
         store->room = room;
     }
-    enum status status = archive_shelf_open(store->config->dir, batch->topic, batch->partition, store->name,
-                                            store->packer, ret, error);
+    const struct stretch *stretch = store->config->stretch;
+    const struct stretch_part *part = stretch != NULL ? stretch_part(stretch, batch->topic, batch->partition) : NULL;
+    struct archive_head head = {.topic = batch->topic, .partition = batch->partition};
+    if (part != NULL)
+        head.id = part->id;
+    enum status status = archive_shelf_open(store->config->dir, &head, store->name, store->packer, ret, error);
     if (status == STATUS_OK)
         store->shelves[store->count++] = *ret;
     return status;

@@ -12,6 +12,8 @@ struct archive_store_config {
     int level;       /* zstd's */
     /* Counts records that were there already, once their batch is flushed; also when it is opened anew. NULL: nobody wants to know. */
     _Atomic uint64_t *passed_over;
+    /* What is read: the ids of its topics go into the segments, and those that are there must have the same. NULL: they are not known. */
+    const struct stretch *stretch;
 };
 
 extern const struct store_type archive_store;

@@ -141,15 +141,16 @@ static struct archive_writer *make(const char *path, struct archive_packer *pack
     return writer;
 }
 
-enum status archive_writer_new(const char *folder, const char *topic, int32_t partition, int64_t first,
+enum status archive_writer_new(const char *folder, const struct archive_head *head, int64_t first,
                                struct archive_packer *packer, struct archive_writer **ret, struct error *error)
 {
     char path[PATH_MAX];
-    uint8_t head[ARCHIVE_HEADER_MAX];
-    size_t size = archive_put_header(head, topic, partition);
+    uint8_t header[ARCHIVE_HEADER_MAX];
+    size_t size = archive_put_header(header, head);
     if (size == 0)
-        return error_set(error, ERROR_FATAL, "a topic called \"%s\" can't be archived", topic);
-    if (snprintf(path, sizeof path, "%s/%05d-%020lld.weir", folder, partition, (long long)first) >= (int)sizeof path)
+        return error_set(error, ERROR_FATAL, "a topic called \"%s\" can't be archived", head->topic);
+    if (snprintf(path, sizeof path, "%s/%05d-%020lld.weir", folder, head->partition, (long long)first) >=
+        (int)sizeof path)
         return error_set(error, ERROR_FATAL, "the name of the folder %s is too long", folder);
     struct archive_writer *writer = make(path, packer);
     if (writer == NULL)
@@ -160,8 +161,8 @@ enum status archive_writer_new(const char *folder, const char *topic, int32_t pa
         free(writer);
         return failed;
     }
-    writer->segment.partition = partition;
-    enum status status = put(writer, head, size, error);
+    writer->segment.partition = head->partition;
+    enum status status = put(writer, header, size, error);
     if (status != STATUS_OK) {
         archive_writer_free(writer);
         return status;

@@ -18,7 +18,7 @@ void archive_packer_free(struct archive_packer *packer); /* NULL is fine */
 struct archive_writer;
 
 /* A new file in the folder, which is there. */
-enum status archive_writer_new(const char *folder, const char *topic, int32_t partition, int64_t first,
+enum status archive_writer_new(const char *folder, const struct archive_head *head, int64_t first,
                                struct archive_packer *packer, struct archive_writer **ret,
                                struct error *error) WARN_UNUSED;
 /* A file that a crash left: what is torn is cut off, the rest counts as accepted. Takes the segment's frames. */

@@ -202,3 +202,42 @@ rd_kafka_resp_err_t kafka_ask_offsets(struct kafka_client *client, struct contex
     rd_kafka_AdminOptions_destroy(options);
     return err;
 }
+
+/* -- ids -- */
+
+static void take_ids(const rd_kafka_event_t *event, const char **topics, size_t count, struct topic_id *ret)
+{
+    size_t told = 0;
+    const rd_kafka_DescribeTopics_result_t *result = rd_kafka_event_DescribeTopics_result((rd_kafka_event_t *)event);
+    const rd_kafka_TopicDescription_t **found = result != NULL ? rd_kafka_DescribeTopics_result_topics(result, &told)
+                                                               : NULL;
+    for (size_t i = 0; i < told * count; i++) {
+        const rd_kafka_TopicDescription_t *topic = found[i / count];
+        const rd_kafka_Uuid_t *id = rd_kafka_TopicDescription_topic_id(topic);
+        if (id == NULL || strcmp(rd_kafka_TopicDescription_name(topic), topics[i % count]) != 0)
+            continue;
+        ret[i % count] = (struct topic_id){.high = (uint64_t)rd_kafka_Uuid_most_significant_bits(id),
+                                           .low = (uint64_t)rd_kafka_Uuid_least_significant_bits(id)};
+    }
+}
+
+void kafka_ask_topic_ids(struct kafka_client *client, struct context *context, const char **topics, size_t count,
+                         struct topic_id *ret)
+{
+    rd_kafka_resp_err_t err;
+    memset(ret, 0, count * sizeof *ret);
+    if (count == 0 || kafka_ask_left(context) == 0)
+        return;
+    rd_kafka_AdminOptions_t *options = kafka_ask_options(client, context, RD_KAFKA_ADMIN_OP_DESCRIBETOPICS);
+    rd_kafka_TopicCollection_t *names = rd_kafka_TopicCollection_of_topic_names(topics, count);
+    rd_kafka_queue_t *queue = rd_kafka_queue_new(client->rk);
+    rd_kafka_DescribeTopics(client->rk, names, options, queue);
+    rd_kafka_event_t *event = kafka_ask_wait(client, context, queue, &err);
+    if (event != NULL) {
+        take_ids(event, topics, count, ret);
+        rd_kafka_event_destroy(event);
+    }
+    rd_kafka_queue_destroy(queue);
+    rd_kafka_TopicCollection_destroy(names);
+    rd_kafka_AdminOptions_destroy(options);
+}

@@ -6,6 +6,7 @@
 
 #include "config/table.h"
 #include "connectors/kafka/client.h"
+#include "processor/stretch.h"
 
 /* How long the next question may take; 0: the time is over. */
 int kafka_ask_patience(const struct context *context);
@@ -28,12 +29,17 @@ rd_kafka_resp_err_t kafka_ask_partitions(struct kafka_client *client, struct con
 rd_kafka_resp_err_t kafka_ask_offsets(struct kafka_client *client, struct context *context,
                                       rd_kafka_topic_partition_list_t *list, rd_kafka_IsolationLevel_t isolation);
 
+/* The ids of the topics, as many as there are names. Those that can't be told (brokers before 2.8, a question that was not answered) are 0. */
+void kafka_ask_topic_ids(struct kafka_client *client, struct context *context, const char **topics, size_t count,
+                         struct topic_id *ret);
+
 /* -- for other questions that are answered by an event -- */
 
 int kafka_ask_left(const struct context *context); /* ms until its deadline; 0: none */
 rd_kafka_AdminOptions_t *kafka_ask_options(struct kafka_client *client, struct context *context,
                                            rd_kafka_admin_op_t op);
-/* The event that answers what was asked on `queue`; NULL: none came. The caller destroys it. */
+/* The event that answers what was asked on `queue`; NULL: none came. The caller destroys it. No partition may be assigned: librdkafka ends the process when it is to serve
+ * a record where it serves its own events. */
 rd_kafka_event_t *kafka_ask_wait(struct kafka_client *client, struct context *context, rd_kafka_queue_t *queue,
                                  rd_kafka_resp_err_t *ret);
 

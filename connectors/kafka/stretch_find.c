@@ -233,6 +233,29 @@ static void look_at_starts(struct find *find)
     }
 }
 
+/* Parts of a topic lie next to each other. Asked before samples are taken: after that their queue has records in it, and nothing else may be served. */
+static enum status find_ids(struct find *find)
+{
+    struct stretch *stretch = find->stretch;
+    const char **topics = calloc(stretch->count + 1, sizeof *topics);
+    struct topic_id *ids = calloc(stretch->count + 1, sizeof *ids);
+    size_t count = 0;
+    for (unsigned i = 0; i < stretch->count && topics != NULL && ids != NULL; i++) {
+        if (count == 0 || strcmp(topics[count - 1], stretch->parts[i].topic) != 0)
+            topics[count++] = stretch->parts[i].topic;
+    }
+    if (topics != NULL && ids != NULL)
+        kafka_ask_topic_ids(&find->client, find->context, topics, count, ids);
+    for (unsigned i = 0, at = 0; i < stretch->count && count > 0; i++) {
+        at += strcmp(topics[at], stretch->parts[i].topic) != 0;
+        stretch->parts[i].id = ids[at];
+    }
+    enum status status = topics != NULL && ids != NULL ? STATUS_OK : no_memory(find);
+    free(topics);
+    free(ids);
+    return status;
+}
+
 static enum status add_parts(struct find *find)
 {
     int64_t *low = calloc((size_t)find->low->cnt, sizeof *low);
@@ -245,6 +268,8 @@ static enum status add_parts(struct find *find)
     enum status status = added ? STATUS_OK : no_memory(find);
     if (status == STATUS_OK && find->resumed)
         status = kafka_find_check_old(find);
+    if (status == STATUS_OK)
+        status = find_ids(find);
     if (status == STATUS_OK) {
         kafka_find_filter(find);
         kafka_stretch_sample(&find->client, find->stretch, low, find->context);

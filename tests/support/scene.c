@@ -88,6 +88,17 @@ void scene_make_topic(const char *topic, int partitions, const struct kafka_prop
     kafka_make_topic(scene_producer, topic, partitions);
 }
 
+void scene_delete_topic(const char *topic)
+{
+    rd_kafka_queue_t *queue = rd_kafka_queue_new(scene_producer);
+    rd_kafka_DeleteTopic_t *deleted = rd_kafka_DeleteTopic_new(topic);
+    rd_kafka_DeleteTopics(scene_producer, &deleted, 1, NULL, queue);
+    wait_for(queue);
+    rd_kafka_DeleteTopic_destroy(deleted);
+    for (int64_t until = clock_now() + KAFKA_WAIT_MS * CLOCK_MS; kafka_partitions(scene_producer, topic) > 0;)
+        assert_true(clock_now() < until);
+}
+
 void scene_delete_before(const char *topic, int32_t partition, int64_t offset)
 {
     rd_kafka_queue_t *queue = rd_kafka_queue_new(scene_producer);

@@ -28,6 +28,8 @@ void scene_send_orders(const char *topic, int partitions, int count);
 
 /* Makes a topic with properties of its own ("retention.ms"); a name NULL ends them. */
 void scene_make_topic(const char *topic, int partitions, const struct kafka_property *properties);
+/* Deletes the topic, and waits until it is gone. */
+void scene_delete_topic(const char *topic);
 /* Deletes what is before this offset, as retention does. */
 void scene_delete_before(const char *topic, int32_t partition, int64_t offset);
 /* What the group has committed; -1: nothing. */

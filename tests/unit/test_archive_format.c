@@ -238,7 +238,7 @@ static enum status read_forged(struct archive_frame frame, const int64_t *offset
     frame.kind = ARCHIVE_RECORDS;
     frame.stored = frame.raw;
     frame.checksum = archive_checksum(payload, frame.raw);
-    size_t size = archive_put_header(file, "orders", 0);
+    size_t size = archive_put_header(file, &(struct archive_head){.topic = "orders"});
     archive_put_frame(file + size, &frame);
     memcpy(file + size + ARCHIVE_FRAME_SIZE, payload, frame.raw);
     snprintf(path, sizeof path, "%s/orders", archived.dir);
@@ -326,16 +326,19 @@ static void a_topic_that_would_leave_the_folder_has_no_archive(void **state)
     static const char *const BAD[] = {"", ".", "..", "a/b", "../x", "a b", "\xc3\xa9"};
     uint8_t header[ARCHIVE_HEADER_MAX];
     char topic[ARCHIVE_TOPIC_MAX + 1];
-    int32_t partition;
+    struct archive_head head;
     size_t size;
     for (unsigned i = 0; i < sizeof GOOD / sizeof GOOD[0]; i++) {
-        assert_true(archive_put_header(header, GOOD[i], 7) > 0);
-        assert_true(archive_get_header(header, sizeof header, topic, &partition, &size));
-        assert_string_equal(topic, GOOD[i]);
-        assert_int_equal(partition, 7);
+        const struct archive_head good = {.topic = GOOD[i], .partition = 7, .id = {.high = UINT64_MAX - 5, .low = 6}};
+        assert_true(archive_put_header(header, &good) > 0);
+        assert_true(archive_get_header(header, sizeof header, topic, &head, &size));
+        assert_string_equal(head.topic, GOOD[i]);
+        assert_int_equal(head.partition, 7);
+        assert_int_equal(head.id.high, UINT64_MAX - 5);
+        assert_int_equal(head.id.low, 6);
     }
     for (unsigned i = 0; i < sizeof BAD / sizeof BAD[0]; i++)
-        assert_int_equal(archive_put_header(header, BAD[i], 7), 0);
+        assert_int_equal(archive_put_header(header, &(struct archive_head){.topic = BAD[i]}), 0);
 }
 
 int main(void)

@@ -139,6 +139,33 @@ static void a_record_of_a_topic_that_was_made_again_is_not_taken_for_the_one_bef
     }
 }
 
+/* With the offsets and the times of the one before. */
+static void a_topic_that_was_made_anew_is_known_by_its_id(void **state)
+{
+    (void)state;
+    struct archived archived;
+    struct stretch *stretch = stretch_new(1);
+    struct stretch_part *part = stretch_add(stretch, "orders", 0);
+    archived_init(&archived);
+    archived.config.stretch = stretch;
+    part->id = (struct topic_id){.high = 1, .low = 2};
+    archived_put(&archived, 0, 0, 100, 1);
+    archived_close(&archived);
+    assert_int_equal(put_one(&archived, 10, 10000), STATUS_OK);
+    archived_close(&archived);
+    part->id.low = 3;
+    assert_int_equal(put_one(&archived, 10, 10000), STATUS_FAILED);
+    assert_int_equal(archived.error.class, ERROR_FATAL);
+    assert_non_null(
+        strstr(archived.error.text, "has records of an earlier topic orders: it was deleted and made anew"));
+    archived_close(&archived);
+    /* Where nobody knows, the times alone tell. */
+    part->id = (struct topic_id){.high = 0};
+    assert_int_equal(put_one(&archived, 10, 10000), STATUS_OK);
+    archived_fini(&archived);
+    stretch_free(stretch);
+}
+
 static void a_record_without_a_time_is_known_where_none_has_one_and_among_some_that_have(void **state)
 {
     (void)state;
@@ -274,6 +301,7 @@ int main(void)
         cmocka_unit_test(what_lies_before_and_between_is_added),
         cmocka_unit_test(offsets_with_gaps_are_known_one_by_one),
         cmocka_unit_test(a_record_of_a_topic_that_was_made_again_is_not_taken_for_the_one_before),
+        cmocka_unit_test(a_topic_that_was_made_anew_is_known_by_its_id),
         cmocka_unit_test(a_record_without_a_time_is_known_where_none_has_one_and_among_some_that_have),
         cmocka_unit_test(what_was_not_flushed_is_not_there),
         cmocka_unit_test(one_process_writes_at_a_time),
