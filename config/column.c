@@ -52,14 +52,14 @@ static bool has_column(const struct config_map *columns, const char *name)
     return false;
 }
 
-static const char *nearest_column(const struct config_map *columns, const char *name)
+static const char *hint_at_column(const struct config_map *columns, const char *name, char hint[CONFIG_HINT_SIZE])
 {
     const char *names[NAMES_MAX + 1];
     uint32_t count = 0;
     for (; count < columns->count && count < NAMES_MAX; count++)
         names[count] = columns->keys[count];
     names[count] = NULL;
-    return config_nearest(name, names);
+    return config_hint(name, names, hint);
 }
 
 static void check_names(const struct config_node *node, const struct config_list *key, const struct config_map *columns,
@@ -76,9 +76,9 @@ static void check_names(const struct config_node *node, const struct config_list
             }
             continue;
         }
-        const char *near = nearest_column(columns, names[i]);
-        config_error(report, at, "expected one of the names in `columns`, found \"%s\"%s%s%s", names[i],
-                     near != NULL ? "; did you mean \"" : "", near != NULL ? near : "", near != NULL ? "\"?" : "");
+        char hint[CONFIG_HINT_SIZE];
+        config_error(report, at, "expected one of the names in `columns`, found \"%s\"%s", names[i],
+                     hint_at_column(columns, names[i], hint));
     }
 }
 

@@ -1,5 +1,6 @@
 /* "Did you mean": the name that is the fewest slips away. */
 #include <ctype.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "config/report.h"
@@ -61,4 +62,13 @@ const char *config_nearest(const char *name, const char *const *names)
         }
     }
     return nearest;
+}
+
+const char *config_hint(const char *name, const char *const *names, char ret[CONFIG_HINT_SIZE])
+{
+    const char *nearest = config_nearest(name, names);
+    ret[0] = '\0';
+    if (nearest != NULL)
+        snprintf(ret, CONFIG_HINT_SIZE, "; did you mean \"%s\"?", nearest);
+    return ret;
 }

@@ -45,4 +45,9 @@ void config_report_print_json(const struct config_report *report, FILE *out);
 /* The nearest of `names` (NULL-terminated) to `name`, or NULL when none is near: for "did you mean". */
 const char *config_nearest(const char *name, const char *const *names);
 
+enum { CONFIG_HINT_SIZE = 96 };
+
+/* For the end of a message: `; did you mean "NAME"?`, or nothing when none is near. Returns ret. */
+const char *config_hint(const char *name, const char *const *names, char ret[CONFIG_HINT_SIZE]);
+
 #endif

@@ -85,11 +85,8 @@ bool kafka_properties_have(const struct config_map *properties, const char *name
 static void report_unknown(const struct config_node *node, const char *name, const char *text,
                            struct config_report *report)
 {
-    const char *nearest = config_nearest(name, kafka_property_names());
-    if (nearest != NULL)
-        config_error_key(report, node, "%s; did you mean \"%s\"?", text, nearest);
-    else
-        config_error_key(report, node, "%s", text);
+    char hint[CONFIG_HINT_SIZE];
+    config_error_key(report, node, "%s%s", text, config_hint(name, kafka_property_names(), hint));
 }
 
 bool kafka_check_properties(enum kafka_role role, const struct config_map *properties, struct config_report *report)

@@ -34,7 +34,7 @@ static const char *quoted_option(const char *words, char *ret, size_t size)
     return NULL;
 }
 
-static const char *nearest_option(const char *name)
+static const char *hint_at_option(const char *name, char hint[CONFIG_HINT_SIZE])
 {
     static const char *const names[] = {"host",
                                         "hostaddr",
@@ -70,21 +70,20 @@ static const char *nearest_option(const char *name)
                                         "service",
                                         "target_session_attrs",
                                         NULL};
-    return config_nearest(name, names);
+    return config_hint(name, names, hint);
 }
 
 static void report_dsn(struct config_report *report, const struct config_node *node, const char *words)
 {
-    char option[64];
+    char option[64], hint[CONFIG_HINT_SIZE];
     if (words == NULL) {
         config_error(report, node, "out of memory");
         return;
     }
     if (quoted_option(words, option, sizeof option) != NULL) {
-        const char *near = nearest_option(option), *at = strstr(node->text, option);
+        const char *at = strstr(node->text, option);
         config_error_at(report, node, at != NULL ? (unsigned)(at - node->text) : 0,
-                        "expected a connection option of libpq, found \"%s\"%s%s%s", option,
-                        near != NULL ? "; did you mean \"" : "", near != NULL ? near : "", near != NULL ? "\"?" : "");
+                        "expected a connection option of libpq, found \"%s\"%s", option, hint_at_option(option, hint));
         return;
     }
     size_t length = strcspn(words, "\"\n");
@@ -177,13 +176,12 @@ static bool parse_type(struct config_loader *loader, const struct config_node *n
                        struct postgres_declared *ret)
 {
     const char *why;
-    char word[64];
+    char word[64], hint[CONFIG_HINT_SIZE];
     if (postgres_type_parse(text, ret, &why))
         return true;
     snprintf(word, sizeof word, "%.*s", (int)strcspn(text, "([ "), text);
-    const char *near = config_nearest(word, postgres_type_names);
-    config_error(config_loader_report(loader), node, "expected %s, found \"%s\"%s%s%s", why, text,
-                 near != NULL ? "; did you mean \"" : "", near != NULL ? near : "", near != NULL ? "\"?" : "");
+    config_error(config_loader_report(loader), node, "expected %s, found \"%s\"%s", why, text,
+                 config_hint(word, postgres_type_names, hint));
     return false;
 }
 

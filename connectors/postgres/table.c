@@ -205,7 +205,7 @@ static const char *place(const struct look *look, uint32_t column, char *text, s
 
 static enum status missing_column(const struct look *look, uint32_t column, const PGresult *result)
 {
-    char at[240], list[160] = "";
+    char at[240], list[160] = "", hint[CONFIG_HINT_SIZE];
     const char *names[1601], *name = look->config->columns.keys[column];
     int count = PQntuples(result);
     for (int i = 0; i < count && i < 1600; i++) {
@@ -214,10 +214,8 @@ static enum status missing_column(const struct look *look, uint32_t column, cons
         snprintf(list + used, sizeof list - used, "%s%s", i > 0 ? ", " : "", names[i]);
     }
     names[count < 1600 ? count : 1600] = NULL;
-    const char *near = config_nearest(name, names);
-    return error_set(look->error, ERROR_FATAL, "%stable \"%s\" has no column \"%s\"%s%s%s (it has: %s)",
-                     place(look, column, at, sizeof at), look->config->table, name,
-                     near != NULL ? "; did you mean \"" : "", near != NULL ? near : "", near != NULL ? "\"?" : "",
+    return error_set(look->error, ERROR_FATAL, "%stable \"%s\" has no column \"%s\"%s (it has: %s)",
+                     place(look, column, at, sizeof at), look->config->table, name, config_hint(name, names, hint),
                      list);
 }
 
