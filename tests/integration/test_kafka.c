@@ -80,13 +80,11 @@ static void members_share(const char *name, const char *more)
         pair.rows += 40;
         assert_true(eventually(have_rows, &pair));
     }
-    kafka_running_stop(&b);
-    assert_int_equal(kafka_running_wait(&b), STATUS_OK);
+    kafka_running_drain(&b);
     produce(name, 400);
     pair.rows += 400;
     assert_true(eventually(have_rows, &pair));
-    kafka_running_stop(&a);
-    assert_int_equal(kafka_running_wait(&a), STATUS_OK);
+    kafka_running_drain(&a);
     assert_stored_once(&pair, name);
     kafka_running_fini(&a);
     kafka_running_fini(&b);
@@ -160,8 +158,7 @@ static void a_static_member_has_its_partitions_back_at_once_and_a_second_one_is_
     assert_non_null(strstr(b.error.text, "same `instance`"));
     produce("static-member", 40);
     assert_true(memory_store_wait_count(a.store, 40));
-    kafka_running_stop(&a);
-    assert_int_equal(kafka_running_wait(&a), STATUS_OK);
+    kafka_running_drain(&a);
     kafka_running_fini(&a);
     kafka_running_fini(&b);
 }
@@ -179,8 +176,7 @@ static void a_pattern_finds_topics(const char *first, const char *later, const c
     kafka_make_topic(scene_producer, later, PARTITIONS);
     produce(later, 40);
     assert_true(memory_store_wait_count(running.store, 80));
-    kafka_running_stop(&running);
-    assert_int_equal(kafka_running_wait(&running), STATUS_OK);
+    kafka_running_drain(&running);
     kafka_running_fini(&running);
 }
 
@@ -270,8 +266,7 @@ static void what_retention_takes_is_counted_whatever_the_group_starts_at(void **
     kafka_running_start(&running);
     assert_true(kafka_running_wait_metric(&running, METRIC_GAUGE, "weir_kafka_committed",
                                           "topic=\"retention\",partition=\"0\"", 10));
-    kafka_running_stop(&running);
-    assert_int_equal(kafka_running_wait(&running), STATUS_OK);
+    kafka_running_drain(&running);
     kafka_running_fini(&running);
     scene_send_orders("retention", 1, 30);
     scene_delete_before("retention", 0, 25);

@@ -143,14 +143,12 @@ static void members_share(const char *name, const char *more)
         stores.least = sent;
         assert_true(eventually(have_stored, &stores));
     }
-    kafka_running_stop(&b);
-    assert_int_equal(kafka_running_wait(&b), STATUS_OK);
+    kafka_running_drain(&b);
     copied_send(name, PARTITIONS, sent, 400);
     sent += 400;
     stores.least = sent;
     assert_true(eventually(have_stored, &stores));
-    kafka_running_stop(&a);
-    assert_int_equal(kafka_running_wait(&a), STATUS_OK);
+    kafka_running_drain(&a);
     kafka_running_fini(&a);
     kafka_running_fini(&b);
     assert_copied_once(name, sent);

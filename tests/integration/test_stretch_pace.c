@@ -189,8 +189,7 @@ static void a_stop_does_not_wait_for_what_is_due_in_an_hour(void **state)
     kafka_running_start(&replay.running);
     assert_true(memory_store_wait_count(replay.running.store, 1));
     int64_t began = clock_now();
-    kafka_running_stop(&replay.running);
-    assert_int_equal(kafka_running_wait(&replay.running), STATUS_OK);
+    kafka_running_drain(&replay.running);
     assert_true(clock_now() - began < 10 * CLOCK_SECOND);
     end(&replay);
     assert_int_equal(scene_committed("pace-stop.slow", "pace-stop", 0), 1);
@@ -267,8 +266,7 @@ static void of_two_that_run_under_one_name_the_first_ends(void **state)
     end(&first);
     /* The other one is in its way still. */
     assert_true(memory_store_wait_count(second.running.store, memory_store_count(second.running.store) + 20));
-    kafka_running_stop(&second.running);
-    assert_int_equal(kafka_running_wait(&second.running), STATUS_OK);
+    kafka_running_drain(&second.running);
     end(&second);
 }
 
@@ -349,8 +347,7 @@ static void a_transaction_of_the_store_moves_the_progress_and_keeps_its_bounds(v
     kafka_running_start(&replay.running);
     assert_true(kafka_running_wait_metric(&replay.running, METRIC_COUNTER, "weir_stage_records_out_total",
                                           "stage=\"out\"", 500));
-    kafka_running_stop(&replay.running);
-    assert_int_equal(kafka_running_wait(&replay.running), STATUS_OK);
+    kafka_running_drain(&replay.running);
     end(&replay);
     assert_true(sought_committed("pace-copy.copy", "pace-copy", 2, seal, sizeof seal) > 0);
     assert_int_equal(strncmp(seal, first, strlen(first)), 0);

@@ -112,8 +112,7 @@ static void a_missing_topic_is_waited_for_and_said(void **state)
     mock_produce(&fixture.mock, "orders", 1, 10);
     assert_true(memory_store_wait_count(fixture.running.store, 10));
     assert_true(kafka_running_wait_health(&fixture.running, ""));
-    kafka_running_stop(&fixture.running);
-    assert_int_equal(kafka_running_wait(&fixture.running), STATUS_OK);
+    kafka_running_drain(&fixture.running);
     end(&fixture);
 }
 
@@ -124,8 +123,7 @@ static void a_stop_while_the_topic_is_missing_ends_at_once(void **state)
     begin(&fixture, 0, ORDERS);
     kafka_running_start(&fixture.running);
     assert_true(kafka_running_wait_health(&fixture.running, "there is no topic orders"));
-    kafka_running_stop(&fixture.running);
-    assert_int_equal(kafka_running_wait(&fixture.running), STATUS_OK);
+    kafka_running_drain(&fixture.running);
     end(&fixture);
 }
 
@@ -143,8 +141,7 @@ static void one_topic_of_several_that_is_missing_holds_up_readiness_and_not_the_
     mock_produce(&fixture.mock, "returns", 0, 10);
     assert_true(memory_store_wait_count(fixture.running.store, 20));
     assert_true(kafka_running_wait_health(&fixture.running, ""));
-    kafka_running_stop(&fixture.running);
-    assert_int_equal(kafka_running_wait(&fixture.running), STATUS_OK);
+    kafka_running_drain(&fixture.running);
     end(&fixture);
 }
 
@@ -162,8 +159,7 @@ static void a_pattern_takes_the_topics_that_match_and_those_that_come_later(void
     mock_topic(&fixture.mock, "ordinary", 1);
     mock_produce(&fixture.mock, "ordinary", 0, 5);
     assert_true(memory_store_wait_count(fixture.running.store, 15));
-    kafka_running_stop(&fixture.running);
-    assert_int_equal(kafka_running_wait(&fixture.running), STATUS_OK);
+    kafka_running_drain(&fixture.running);
     assert_int_equal(fixture.running.result.counts.stored, 15);
     end(&fixture);
 }
@@ -178,8 +174,7 @@ static void start_latest_takes_only_what_comes_after_and_a_restart_goes_on_from_
     /* The position at the end is committed, though nothing was consumed: what comes while nobody runs is not lost. */
     assert_true(kafka_running_wait_metric(&fixture.running, METRIC_GAUGE, "weir_kafka_committed",
                                           "topic=\"orders\",partition=\"0\"", 10));
-    kafka_running_stop(&fixture.running);
-    assert_int_equal(kafka_running_wait(&fixture.running), STATUS_OK);
+    kafka_running_drain(&fixture.running);
     assert_int_equal(memory_store_count(fixture.running.store), 0);
     mock_produce(&fixture.mock, "orders", 0, 5);
     begin_again(&fixture);
@@ -326,8 +321,7 @@ static void a_store_that_is_down_pauses_the_partitions_and_the_rest_comes_when_i
     assert_int_equal(kafka_running_metric(&fixture.running, METRIC_GAUGE, "weir_kafka_partition_paused",
                                           "topic=\"orders\",partition=\"1\""),
                      0);
-    kafka_running_stop(&fixture.running);
-    assert_int_equal(kafka_running_wait(&fixture.running), STATUS_OK);
+    kafka_running_drain(&fixture.running);
     end(&fixture);
 }
 
@@ -348,8 +342,7 @@ static void a_broker_that_is_away_is_said_and_waited_for(void **state)
     assert_true(kafka_running_wait_health(&fixture.running, ""));
     mock_produce(&fixture.mock, "orders", 0, 10);
     assert_true(memory_store_wait_count(fixture.running.store, 20));
-    kafka_running_stop(&fixture.running);
-    assert_int_equal(kafka_running_wait(&fixture.running), STATUS_OK);
+    kafka_running_drain(&fixture.running);
     assert_all_stored_once_in_order(fixture.running.store, 20);
     end(&fixture);
 }
@@ -395,8 +388,7 @@ static void a_topic_made_anew_is_consumed_from_its_beginning(void **state)
     mock_topic(&fixture.mock, "orders", 1);
     mock_produce(&fixture.mock, "orders", 0, 10);
     assert_true(memory_store_wait_count(fixture.running.store, 110));
-    kafka_running_stop(&fixture.running);
-    assert_int_equal(kafka_running_wait(&fixture.running), STATUS_OK);
+    kafka_running_drain(&fixture.running);
     assert_int_equal(mock_committed(&fixture.mock, "g", "orders", 0), 10);
     end(&fixture);
 }
@@ -409,8 +401,7 @@ static void a_topic_that_may_not_be_read_is_said(void **state)
     rd_kafka_mock_topic_set_error(fixture.mock.cluster, "orders", RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
     kafka_running_start(&fixture.running);
     assert_true(kafka_running_wait_health(&fixture.running, "no right to read the topic orders"));
-    kafka_running_stop(&fixture.running);
-    assert_int_equal(kafka_running_wait(&fixture.running), STATUS_OK);
+    kafka_running_drain(&fixture.running);
     end(&fixture);
 }
 

@@ -105,6 +105,13 @@ enum status kafka_running_wait(struct kafka_running *running)
     return running->status;
 }
 
+void kafka_running_drain(struct kafka_running *running)
+{
+    kafka_running_stop(running);
+    if (kafka_running_wait(running) != STATUS_OK)
+        fail_msg("%s", running->error.text);
+}
+
 enum status kafka_running_run(struct kafka_running *running)
 {
     running->config.exit_at_end = true;

@@ -39,6 +39,8 @@ void kafka_running_start(struct kafka_running *running);
 /* Asks for a drain. */
 void kafka_running_stop(struct kafka_running *running);
 enum status kafka_running_wait(struct kafka_running *running);
+/* Stop, wait; asserts that it went well. */
+void kafka_running_drain(struct kafka_running *running);
 /* Start, stop at the end, wait. */
 enum status kafka_running_run(struct kafka_running *running);
 void kafka_running_fini(struct kafka_running *running);
