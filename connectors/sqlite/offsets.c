@@ -112,7 +112,7 @@ int sqlite_offsets_move(struct sqlite_offsets *offsets, const struct offset_move
         return SQLITE_NOMEM;
     for (unsigned i = 0; i < count; i++) {
         const struct offset_move *move = &moves[i];
-        int64_t found;
+        int64_t found = -1;
         int code = swap_one(offsets, move, &found);
         if (code != SQLITE_OK)
             return code;
