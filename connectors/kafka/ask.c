@@ -203,6 +203,39 @@ rd_kafka_resp_err_t kafka_ask_offsets(struct kafka_client *client, struct contex
     return err;
 }
 
+static bool will_pass(rd_kafka_resp_err_t err)
+{
+    switch (err) {
+    case RD_KAFKA_RESP_ERR__TIMED_OUT:
+    case RD_KAFKA_RESP_ERR__TRANSPORT:
+    case RD_KAFKA_RESP_ERR__WAIT_COORD:
+    case RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS:
+    case RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE:
+    case RD_KAFKA_RESP_ERR_NOT_COORDINATOR:
+    case RD_KAFKA_RESP_ERR_UNSTABLE_OFFSET_COMMIT:
+        return true;
+    default:
+        return false;
+    }
+}
+
+rd_kafka_resp_err_t kafka_ask_committed(struct kafka_client *client, struct context *context,
+                                        rd_kafka_topic_partition_list_t *list)
+{
+    rd_kafka_resp_err_t err = RD_KAFKA_RESP_ERR__TIMED_OUT;
+    int ms;
+    while ((ms = kafka_ask_patience(context)) > 0) {
+        err = rd_kafka_committed(client->rk, list, ms);
+        (void)rd_kafka_poll(client->rk, 0); /* for the error callback's words */
+        for (int i = 0; i < list->cnt && err == RD_KAFKA_RESP_ERR_NO_ERROR; i++)
+            err = will_pass(list->elems[i].err) ? list->elems[i].err : RD_KAFKA_RESP_ERR_NO_ERROR;
+        if (!will_pass(err))
+            break;
+        (void)context_sleep(context, 100 * CLOCK_MS);
+    }
+    return err;
+}
+
 /* -- ids -- */
 
 static void take_ids(const rd_kafka_event_t *event, const char **topics, size_t count, struct topic_id *ret)

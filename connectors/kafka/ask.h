@@ -29,6 +29,11 @@ rd_kafka_resp_err_t kafka_ask_partitions(struct kafka_client *client, struct con
 rd_kafka_resp_err_t kafka_ask_offsets(struct kafka_client *client, struct context *context,
                                       rd_kafka_topic_partition_list_t *list, rd_kafka_IsolationLevel_t isolation);
 
+/* What the client's group has committed. Asked for again: an offset in a transaction that is not over yet, and a coordinator that is not ready or has moved. Partitions may
+ * have an err of their own all the same. */
+rd_kafka_resp_err_t kafka_ask_committed(struct kafka_client *client, struct context *context,
+                                        rd_kafka_topic_partition_list_t *list);
+
 /* The ids of the topics, as many as there are names. Those that can't be told (brokers before 2.8, a question that was not answered) are 0. */
 void kafka_ask_topic_ids(struct kafka_client *client, struct context *context, const char **topics, size_t count,
                          struct topic_id *ret);

@@ -204,9 +204,7 @@ static enum status ask_all(struct look *look, struct error *error)
     look->low = rd_kafka_topic_partition_list_copy(look->committed);
     look->end = rd_kafka_topic_partition_list_copy(look->committed);
     /* The commits before the ends: what is committed meanwhile must not look like more than there is. */
-    int ms = kafka_ask_left(look->context);
-    rd_kafka_resp_err_t err = ms > 0 ? rd_kafka_committed(lag->client.rk, look->committed, ms)
-                                     : RD_KAFKA_RESP_ERR__TIMED_OUT;
+    rd_kafka_resp_err_t err = kafka_ask_committed(&lag->client, look->context, look->committed);
     for (int i = 0; i < look->committed->cnt && err == RD_KAFKA_RESP_ERR_NO_ERROR; i++) {
         if (look->committed->elems[i].err == RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED)
             err = look->committed->elems[i].err;

@@ -193,11 +193,9 @@ static void look_for_target(struct look *look, const struct config_node *node, c
 /* Reading the committed offsets needs the coordinator and the right to the group, and no membership. topic: to ask for when none is there. */
 static void look_at_group(struct look *look, const struct config_node *node, const char *group, const char *topic)
 {
-    int64_t left = context_deadline(look->context) - clock_now();
     if (look->found->cnt == 0)
         rd_kafka_topic_partition_list_add(look->found, topic, 0);
-    rd_kafka_resp_err_t err = left > 0 ? rd_kafka_committed(look->client.rk, look->found, (int)(left / CLOCK_MS) + 1)
-                                       : RD_KAFKA_RESP_ERR__TIMED_OUT;
+    rd_kafka_resp_err_t err = kafka_ask_committed(&look->client, look->context, look->found);
     for (int i = 0; i < look->found->cnt && err == RD_KAFKA_RESP_ERR_NO_ERROR; i++)
         err = kafka_ask_is_missing(look->found->elems[i].err) ? err : look->found->elems[i].err;
     if (err == RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED)

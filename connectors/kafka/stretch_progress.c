@@ -12,8 +12,6 @@
 #include "processor/clock.h"
 #include "processor/timestamp.h"
 
-#define LOOK_AGAIN (200 * CLOCK_MS)
-
 /* -- seals -- */
 
 void kafka_seal_write(const struct kafka_seal *seal, char *text, size_t size)
@@ -160,28 +158,11 @@ rd_kafka_conf_t *kafka_stretch_conf(const struct kafka_source_config *config, co
     return NULL;
 }
 
-static rd_kafka_resp_err_t ask_committed(struct kafka_client *client, rd_kafka_topic_partition_list_t *list, int ms)
-{
-    rd_kafka_resp_err_t err = rd_kafka_committed(client->rk, list, ms);
-    (void)rd_kafka_poll(client->rk, 0); /* for the error callback's words */
-    for (int i = 0; i < list->cnt && err == RD_KAFKA_RESP_ERR_NO_ERROR; i++)
-        err = list->elems[i].err;
-    return err;
-}
-
-/* An offset in a transaction that is not over yet is asked for again. */
 enum status kafka_stretch_committed(struct kafka_client *client, struct context *context,
                                     rd_kafka_topic_partition_list_t *list, struct error *error)
 {
-    rd_kafka_resp_err_t err = RD_KAFKA_RESP_ERR__TIMED_OUT;
-    bool again = true;
-    int ms;
-    while (again && (ms = kafka_ask_patience(context)) > 0) {
-        err = ask_committed(client, list, ms);
-        again = err == RD_KAFKA_RESP_ERR__TIMED_OUT || err == RD_KAFKA_RESP_ERR_UNSTABLE_OFFSET_COMMIT ||
-                err == RD_KAFKA_RESP_ERR__WAIT_COORD || err == RD_KAFKA_RESP_ERR__TRANSPORT;
-        if (again)
-            (void)context_sleep(context, LOOK_AGAIN);
-    }
+    rd_kafka_resp_err_t err = kafka_ask_committed(client, context, list);
+    for (int i = 0; i < list->cnt && err == RD_KAFKA_RESP_ERR_NO_ERROR; i++)
+        err = list->elems[i].err;
     return kafka_ask_judge(client, err, "the offsets that its group keeps", error);
 }
