@@ -85,6 +85,11 @@ static enum status hold_file(struct finding *finding, struct holding *holding, c
         status = error_set(finding->error, ERROR_FATAL,
                            "%s: not one frame of it is whole (%lld bytes): move it away, or archive its records again",
                            name->path, (long long)segment.size);
+    else if (segment.frames[0].first != name->first)
+        /* Who begins in the middle opens the segment whose name says that it has that offset. */
+        status = error_set(finding->error, ERROR_FATAL,
+                           "%s begins at offset %lld, which its name does not say: give it the name that it had",
+                           name->path, (long long)segment.frames[0].first);
     else
         status = hold_frames(finding, holding, name->path, &segment);
     if (archive_segment_torn(&segment) > 0)
