@@ -15,6 +15,11 @@ static int64_t floor_div(int64_t a, int64_t b)
     return a / b - (a % b < 0);
 }
 
+static int64_t floor_mod(int64_t a, int64_t b)
+{
+    return a % b + (a % b < 0 ? b : 0);
+}
+
 static uint8_t *put_year(uint8_t *out, int64_t year)
 {
     if (year >= 0 && year <= 9999) {
@@ -56,7 +61,7 @@ size_t timestamp_write(uint8_t *out, int64_t ms)
         uint8_t text[DATE_MAX];
     } date;
     int64_t days = floor_div(ms, DAY_MS);
-    unsigned in_day = (unsigned)(ms - days * DAY_MS), seconds = in_day / 1000;
+    unsigned in_day = (unsigned)floor_mod(ms, DAY_MS), seconds = in_day / 1000;
     if (date.days != days || date.size == 0) {
         date.days = days;
         date.size = write_date(date.text, days);

@@ -30,6 +30,8 @@ static void known_points_in_time_are_written_right(void **state)
     assert_written(-2203891200000, "1900-03-01T00:00:00.000Z");
     assert_written(253402300799999, "9999-12-31T23:59:59.999Z");
     assert_written(-62167219200000, "0000-01-01T00:00:00.000Z");
+    assert_written(INT64_MAX, "+292278994-08-17T07:12:55.807Z");
+    assert_written(INT64_MIN, "-292275055-05-16T16:47:04.192Z");
 }
 
 static void what_was_written_is_read_again(void **state)
