@@ -70,8 +70,11 @@ const struct stretch_part *stretch_part(const struct stretch *stretch, const cha
 int64_t stretch_left(const struct stretch *stretch)
 {
     int64_t left = 0;
-    for (unsigned i = 0; i < stretch->count; i++)
-        left += stretch->parts[i].end - stretch->parts[i].next;
+    /* What an earlier run kept may say anything: so much that it wraps must not look like nothing. */
+    for (unsigned i = 0; i < stretch->count; i++) {
+        if (__builtin_add_overflow(left, stretch->parts[i].end - stretch->parts[i].next, &left))
+            return INT64_MAX;
+    }
     return left;
 }
 

@@ -59,6 +59,17 @@ static void it_is_finished_when_every_part_got_to_its_end(void **state)
     stretch_free(stretch);
 }
 
+static void so_much_that_it_cannot_be_counted_is_not_nothing(void **state)
+{
+    (void)state;
+    struct stretch *stretch = stretch_new(4);
+    for (int i = 0; i < 4; i++)
+        stretch_add(stretch, "a", i)->end = i < 2 ? INT64_MAX : 1; /* their sum is 2^64 */
+    assert_int_equal(stretch_left(stretch), INT64_MAX);
+    assert_false(stretch_finished(stretch));
+    stretch_free(stretch);
+}
+
 static void without_a_filter_every_record_is_taken(void **state)
 {
     (void)state;
@@ -183,6 +194,7 @@ int main(void)
         cmocka_unit_test(parts_lie_by_topic_and_then_by_partition),
         cmocka_unit_test(a_part_is_found_by_its_topic_and_partition),
         cmocka_unit_test(it_is_finished_when_every_part_got_to_its_end),
+        cmocka_unit_test(so_much_that_it_cannot_be_counted_is_not_nothing),
         cmocka_unit_test(without_a_filter_every_record_is_taken),
         cmocka_unit_test(a_window_has_its_first_moment_and_not_its_last),
         cmocka_unit_test(what_is_asked_of_headers_is_looked_at_after_key_and_time),
