@@ -35,9 +35,15 @@ static char *copy(struct bytes text)
     return string;
 }
 
+/* As it is shown: others may have written a zero byte into a header, and what is behind that is no group of its own. */
+static struct bytes up_to_zero(struct bytes text)
+{
+    return text.size > 0 ? bytes_of(text.data, (uint32_t)strnlen((const char *)text.data, text.size)) : text;
+}
+
 static bool is_same(const char *string, struct bytes text)
 {
-    return bytes_equal(bytes_of_string(string), text);
+    return bytes_equal(bytes_of_string(string), up_to_zero(text));
 }
 
 /* NULL: there are too many. */

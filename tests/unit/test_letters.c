@@ -69,6 +69,24 @@ static void letters_are_counted_by_stage_class_topic_and_time(void **state)
     letter_tally_fini(&counted);
 }
 
+static void a_zero_byte_in_a_header_makes_no_group_for_each_letter(void **state)
+{
+    struct letters *letters = *state;
+    struct letter_tally counted;
+    for (unsigned i = 0; i < 3; i++) {
+        struct record *record = letters_add(letters, &(struct letter_words){"dec~ode", "js~on", .topic = "ord~ers"});
+        uint8_t *headers = (uint8_t *)record->headers.data, *at;
+        while ((at = memchr(headers, '~', record->headers.size)) != NULL)
+            *at = '\0';
+    }
+    tally(letters, &counted);
+    assert_int_equal(counted.group_count, 1);
+    assert_int_equal(counted.origin_count, 1);
+    assert_int_equal(counted.groups[0].count, 3);
+    assert_string_equal(counted.groups[0].stage, "dec");
+    letter_tally_fini(&counted);
+}
+
 static void the_table_shows_them_and_lets_nothing_at_the_terminal(void **state)
 {
     struct letters *letters = *state;
@@ -315,6 +333,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, letters_set_up, letters_tear_down)
     const struct CMUnitTest tests[] = {
         TEST(letters_are_counted_by_stage_class_topic_and_time),
+        TEST(a_zero_byte_in_a_header_makes_no_group_for_each_letter),
         TEST(the_table_shows_them_and_lets_nothing_at_the_terminal),
         TEST(no_letters_are_said_to_be_none),
         TEST(machines_get_the_same),
