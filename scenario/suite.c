@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "processor/check.h"
 #include "processor/clock.h"
@@ -47,9 +48,17 @@ static bool begins_line(const char *text, const char *word)
 
 bool suite_is_one(const char *file)
 {
+    static const char MARK[] = "\xef\xbb\xbf"; /* which some editors put before UTF-8, and YAML allows */
+    struct stat info;
     size_t size;
+    /* A pipe would be waited for. */
+    if (stat(file, &info) == 0 && !S_ISREG(info.st_mode))
+        return false;
     char *text = read_file(file, &size);
-    bool is = text != NULL && (begins_line(text, "scenarios") || begins_line(text, "input"));
+    if (text == NULL)
+        return true;
+    const char *begin = strncmp(text, MARK, strlen(MARK)) == 0 ? text + strlen(MARK) : text;
+    bool is = begins_line(begin, "scenarios") || begins_line(begin, "input");
     free(text);
     return is;
 }

@@ -39,7 +39,8 @@ struct suite {
     uint32_t count;
 };
 
-/* Has the file scenarios in it (`scenarios:` or `input:` at the beginning of a line)? So that a folder may have configs beside them. */
+/* Has the file scenarios in it (`scenarios:` or `input:` at the beginning of a line)? So that a folder may have configs beside them. One that can't be read
+ * may have: loading it tells why it can't. What is no regular file has none. */
 bool suite_is_one(const char *file);
 /* Never NULL. What is wrong is in its report; only a good one may be run. */
 struct suite *suite_load(const char *file, const struct config_registry *registry) WARN_UNUSED;

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli/registry.h"
@@ -264,10 +265,20 @@ static void a_config_is_no_scenario_file(void **state)
     assert_true(suite_is_one("suite.yaml"));
     write_file("suite.yaml", "input: {}");
     assert_true(suite_is_one("suite.yaml"));
-    assert_false(suite_is_one("no-such.yaml"));
     struct suite *suite = suite_load("no-such.yaml", registry());
     assert_int_equal(suite_mistakes(suite), 1);
     suite_free(suite);
+}
+
+static void what_can_not_be_read_is_told_and_not_passed_over(void **state)
+{
+    (void)state;
+    write_file("suite.yaml", "\xef\xbb\xbfinput: {}");
+    assert_true(suite_is_one("suite.yaml"));
+    assert_true(suite_is_one("no-such.yaml")); /* a link that leads nowhere */
+    assert_int_equal(mkfifo("pipe.yaml", 0600), 0);
+    assert_false(suite_is_one("pipe.yaml"));
+    assert_int_equal(unlink("pipe.yaml"), 0);
 }
 
 int main(void)
@@ -282,6 +293,7 @@ int main(void)
         cmocka_unit_test(names_are_found_in_the_config),
         cmocka_unit_test(an_answer_is_one_answer),
         cmocka_unit_test(a_config_is_no_scenario_file),
+        cmocka_unit_test(what_can_not_be_read_is_told_and_not_passed_over),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
