@@ -23,6 +23,7 @@ static const char *plain(char cell[CELL_MAX], const char *text)
 {
     FILE *out = fmemopen(cell, CELL_MAX, "w");
     CHECK(out != NULL);
+    cell[0] = '\0'; /* an empty text writes nothing, not even its end */
     text_plain(out, text, strnlen(text, CELL_MAX - 1));
     CHECK(fclose(out) == 0);
     return cell;

@@ -129,6 +129,22 @@ static void the_table_shows_them_and_lets_nothing_at_the_terminal(void **state)
     letter_tally_fini(&counted);
 }
 
+static void an_empty_header_leaves_its_cell_empty(void **state)
+{
+    struct letters *letters = *state;
+    struct letter_tally counted;
+    for (unsigned i = 0; i < 2; i++)
+        letters_add(letters, &(struct letter_words){"decode", "json", .attempts = "1"});
+    letters_add(letters, &(struct letter_words){"", "", .attempts = "1"});
+    tally(letters, &counted);
+    assert_int_equal(counted.group_count, 2);
+    letter_tally_table(&counted, "weir.yaml", "orders.dlq", false, letters_open_text(letters));
+    const char *first = strstr(letters_text(letters), "decode");
+    assert_non_null(first);
+    assert_null(strstr(first + 1, "decode")); /* that of the line before */
+    letter_tally_fini(&counted);
+}
+
 static void no_letters_are_said_to_be_none(void **state)
 {
     struct letters *letters = *state;
@@ -335,6 +351,7 @@ int main(void)
         TEST(letters_are_counted_by_stage_class_topic_and_time),
         TEST(a_zero_byte_in_a_header_makes_no_group_for_each_letter),
         TEST(the_table_shows_them_and_lets_nothing_at_the_terminal),
+        TEST(an_empty_header_leaves_its_cell_empty),
         TEST(no_letters_are_said_to_be_none),
         TEST(machines_get_the_same),
         TEST(more_groups_than_can_be_shown_are_counted_all_the_same),
