@@ -98,7 +98,8 @@ static bool tally(const struct batch *batch, const struct record *record, void *
 static void show_letters(const struct redrive *redrive, const struct letter_tally *tally,
                          const struct letter_filter *filter)
 {
-    char number[TEXT_MAX];
+    char number[TEXT_MAX], all[TEXT_MAX];
+    uint64_t passed_over = letter_counts_passed_over(&filter->counts);
     if (command_has(redrive->command, OPTION_JSON)) {
         putc('{', stdout);
         letter_counts_json(&filter->counts, stdout);
@@ -106,8 +107,11 @@ static void show_letters(const struct redrive *redrive, const struct letter_tall
         fputs("}\n", stdout);
         return;
     }
-    fprintf(stdout, "%s: %s dead letter%s to redrive\n", redrive->reader.topic,
+    fprintf(stdout, "%s: %s dead letter%s to redrive", redrive->reader.topic,
             text_count(number, (int64_t)filter->counts.taken), filter->counts.taken == 1 ? "" : "s");
+    if (passed_over > 0)
+        fprintf(stdout, ", of %s that were looked at", text_count(all, (int64_t)(filter->counts.taken + passed_over)));
+    putc('\n', stdout);
     if (tally->total > 0)
         letter_tally_groups(tally, redrive->reader.topic, text_wants_colour(stdout), stdout);
     letter_counts_tell(filter, "", stdout);

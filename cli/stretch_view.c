@@ -204,11 +204,15 @@ static void write_rows(const struct stretch *stretch, FILE *out)
 
 /* -- what is to be said beside it -- */
 
-static bool has_filter(const struct stretch *stretch)
+/* What leaves records out that lie between the offsets; NULL: nothing does. */
+static const char *what_leaves_out(const struct stretch_filter *filter)
 {
-    const struct stretch_filter *filter = &stretch->filter;
-    return filter->key.data != NULL || filter->where != NULL || filter->from_time != INT64_MIN ||
-           filter->to_time != INT64_MAX;
+    bool window = filter->from_time != INT64_MIN || filter->to_time != INT64_MAX;
+    if (filter->key.data != NULL || filter->where != NULL)
+        return window ? "the window or the filter leaves out" : "the filter leaves out";
+    if (filter->also != NULL)
+        return "is passed over";
+    return window ? "the window leaves out" : NULL;
 }
 
 static void write_window(const struct stretch *stretch, FILE *out)
@@ -233,10 +237,11 @@ static void write_limits(const struct stretch *stretch, FILE *out)
     if (filter->where != NULL)
         fputs("where     only records that --where holds for\n", out);
     if (stretch->max_records > 0)
-        fprintf(out, "at most   %s records\n", text_count(text, stretch->max_records));
-    if (has_filter(stretch) && !stretch_view_is_empty(stretch))
-        fputs("          records and bytes are those between the offsets: what the filter leaves out is among them\n",
-              out);
+        fprintf(out, "at most   %s record%s\n", text_count(text, stretch->max_records),
+                stretch->max_records == 1 ? "" : "s");
+    const char *what = what_leaves_out(filter);
+    if (what != NULL && !stretch_view_is_empty(stretch))
+        fprintf(out, "          records and bytes are those between the offsets: what %s is among them\n", what);
 }
 
 static void write_estimate(const struct stretch *stretch, FILE *out)

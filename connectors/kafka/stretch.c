@@ -251,8 +251,8 @@ static void assign(struct kafka_source *source, const rd_kafka_topic_partition_l
         kafka_source_fail(source, ERROR_TRANSIENT, "could not assign the partitions: %s", rd_kafka_err2str(err));
     else if (left->cnt > 0)
         ask_for_leaders(source);
-    log_info(source->client.part, "reading a stretch of %d partitions, of which %d are not finished%s%s", list->cnt,
-             left->cnt, source->silent ? "" : "; its progress is kept in ",
+    log_info(source->client.part, "reading a stretch of %d partition%s, %d not finished%s%s", list->cnt,
+             list->cnt == 1 ? "" : "s", left->cnt, source->silent ? "" : "; its progress is kept in ",
              source->silent ? "" : source->stretch->kept);
     rd_kafka_topic_partition_list_destroy(left);
 }

@@ -245,6 +245,7 @@ enum status kafka_find_check_old(struct find *find)
     }
     struct stretch_part *last = &stretch->parts[stretch->count - 1];
     if (find->added > 0 && last->note[0] == '\0')
-        NOTE(last, "%u partitions were added since it was begun: they are not in it", find->added);
+        NOTE(last, "%u partition%s added since it was begun, and %s not in it", find->added,
+             find->added == 1 ? " was" : "s were", find->added == 1 ? "is" : "are");
     return STATUS_OK;
 }

@@ -354,7 +354,7 @@ static void partitions_that_were_added_meanwhile_are_not_in_it(void **state)
     stretch = sought_find("group: run-added\ntopics: ['^run-added-.*']\n", &request, &error);
     assert_non_null(stretch);
     assert_int_equal(stretch->count, 1);
-    assert_string_equal(stretch->parts[0].note, "2 partitions were added since it was begun: they are not in it");
+    assert_string_equal(stretch->parts[0].note, "2 partitions were added since it was begun, and are not in it");
     stretch_free(stretch);
 }
 

@@ -156,6 +156,8 @@ static void the_estimate_says_what_it_is_made_of(void **state)
     stretch->max_records = 100000;
     assert_shows(&view, "takes     2.00 s at 50,000");
     assert_shows(&view, "at most   100,000 records\n");
+    stretch->max_records = 1;
+    assert_shows(&view, "at most   1 record\n");
     stretch_free(stretch);
 }
 
@@ -213,13 +215,14 @@ static void what_the_filter_may_leave_out_is_said_to_be_counted(void **state)
     (void)state;
     struct stretch *stretch = some_stretch();
     struct stretch_view view = view_of(stretch);
-    const char *note = "records and bytes are those between the offsets: what the filter leaves out is among them\n";
-    assert_shows(&view, note);
+    assert_shows(&view, "between the offsets: what the window leaves out is among them\n");
+    stretch->filter.key = bytes_of_string("k-1");
+    assert_shows(&view, "between the offsets: what the window or the filter leaves out is among them\n");
     stretch->filter = (struct stretch_filter){.from_time = INT64_MIN, .to_time = INT64_MAX};
-    assert_hides(&view, note);
+    assert_hides(&view, "between the offsets");
     assert_hides(&view, "window");
     stretch->filter.key = bytes_of_string("k-1");
-    assert_shows(&view, note);
+    assert_shows(&view, "between the offsets: what the filter leaves out is among them\n");
     assert_shows(&view, "key       \"k-1\"\n");
     stretch_free(stretch);
 }
