@@ -198,6 +198,7 @@ static void tell_notes(const struct stretch *stretch)
 static void show_plan(const struct run *run, bool execute)
 {
     FILE *out = execute ? stderr : stdout;
+    log_flush();
     const struct stretch_view view = {
         .what = run->job->what,
         .service = run->service,
@@ -214,6 +215,8 @@ static void show_plan(const struct run *run, bool execute)
         stretch_view_table(&view, out);
     else
         tell_notes(run->stretch);
+    /* What is logged afterwards comes afterwards also where both go into one pipe. */
+    fflush(out);
 }
 
 /* -- doing it -- */
