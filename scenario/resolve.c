@@ -242,14 +242,16 @@ static bool place_records(struct config_loader *loader, struct scenario *scenari
     struct position *positions = config_loader_alloc(loader, PARTITIONS_MAX, sizeof *positions);
     struct spec_record *records = scenario->spec->input.items;
     uint32_t count = 0;
-    bool good = positions != NULL;
-    for (uint32_t i = 0; i < scenario->spec->input.count && good; i++) {
+    if (positions == NULL)
+        return false;
+    bool good = true;
+    for (uint32_t i = 0; i < scenario->spec->input.count; i++) {
         struct spec_record *record = &records[i];
         uint32_t at = 0;
         if (record->topic == NULL)
             record->topic = scenario->topic;
-        else if (!check_topic(loader, scenario->config, record))
-            return false;
+        else
+            good &= check_topic(loader, scenario->config, record);
         while (at < count &&
                (positions[at].partition != record->partition || strcmp(positions[at].topic, record->topic) != 0))
             at++;
@@ -259,7 +261,7 @@ static bool place_records(struct config_loader *loader, struct scenario *scenari
         }
         if (at == count)
             positions[count++] = (struct position){record->topic, record->partition, 0};
-        good = place_record(loader, &positions[at], record);
+        good &= place_record(loader, &positions[at], record);
     }
     return good;
 }
@@ -273,6 +275,22 @@ static bool expect_drops(struct config_loader *loader, struct scenario *scenario
         return config_parse(loader, &spec_count_field, node, &scenario->drop_count);
     scenario->drops_listed = true;
     return config_parse(loader, &spec_drops_field, node, &scenario->drops);
+}
+
+void resolve_without_config(struct config_loader *loader, struct scenario *scenario)
+{
+    const struct config_node *output = scenario->spec->output;
+    struct scenario_store nowhere = {0};
+    bool by_name = output != NULL && output->kind == NODE_MAP;
+    if (output != NULL && output->kind == NODE_LIST)
+        (void)expect_of_store(loader, output, &nowhere);
+    /* A map's lists are those of stores, whatever these are called; one of other things may be a single output. */
+    for (uint32_t i = 0; by_name && i < output->count; i++) {
+        if (output->children[i].kind == NODE_LIST && output->children[i].count > 0 &&
+            output->children[i].children[0].kind == NODE_MAP)
+            (void)expect_of_store(loader, &output->children[i], &nowhere);
+    }
+    (void)expect_drops(loader, scenario);
 }
 
 bool resolve(struct config_loader *loader, const struct spec *shared, struct scenario *scenario)

@@ -184,6 +184,8 @@ static void load_scenario(struct suite_state *state, const struct config_registr
     scenario->config = find_config(state, registry, spec);
     if (scenario->config != NULL)
         (void)resolve(&state->loader, shared, scenario);
+    else
+        resolve_without_config(&state->loader, scenario);
 }
 
 static void check_names(const struct suite_state *state, const struct spec *specs, uint32_t count)

@@ -25,5 +25,7 @@ struct suite_state {
 
 /* Everything of the scenario that depends on its config, which is there. shared: what stands beside `scenarios`, NULL: nothing does. False: reported. */
 bool resolve(struct config_loader *loader, const struct spec *shared, struct scenario *scenario);
+/* Tells the mistakes that do not depend on the config, when that has mistakes of its own. */
+void resolve_without_config(struct config_loader *loader, struct scenario *scenario);
 
 #endif

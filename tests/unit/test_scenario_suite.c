@@ -203,6 +203,19 @@ static void mistakes_have_their_places_and_what_was_meant(void **state)
     assert_mistakes("config: {stages: [decode: {formt: json}]}\nname: a\ninput: {value: 1}\n",
                     "suite.yaml:1:28: config.stages[0].decode.formt: expected a key that is known here, found "
                     "`formt`; did you mean `format`?\n");
+    assert_mistakes(PART "name: a\ninput: [{value: 1, offset: 3}, {value: 2, offset: 3}, {value: 3, offset: 1}]\n",
+                    "suite.yaml:3:51: input[1].offset: expected an offset behind the partition's last one (3), found "
+                    "3\n"
+                    "suite.yaml:3:74: input[2].offset: expected an offset behind the partition's last one (3), found "
+                    "1\n");
+    assert_mistakes("config: {stages: [decode: {formt: json}]}\nname: a\ninput: {value: 1}\n"
+                    "output: [{vale: 1}]\ndrops: [{ofset: 1}]\n",
+                    "suite.yaml:1:28: config.stages[0].decode.formt: expected a key that is known here, found "
+                    "`formt`; did you mean `format`?\n"
+                    "suite.yaml:4:11: output[0].vale: expected a key that is known here, found `vale`; did you mean "
+                    "`value`?\n"
+                    "suite.yaml:5:10: drops[0].ofset: expected a key that is known here, found `ofset`; did you mean "
+                    "`offset`?\n");
     assert_mistakes(PART "scenarios: [{name: a, input: {value: 1}}, {name: a, input: {value: 1}}]\n",
                     "suite.yaml:2:50: scenarios[1].name: expected a name that no other scenario of this file has, "
                     "found \"a\" again\n");
