@@ -14,6 +14,7 @@
 #include "connectors/file/config.h"
 #include "processor/check.h"
 #include "processor/clock.h"
+#include "processor/disk.h"
 #include "stages/envelope.h"
 
 #define SEGMENT (INT64_C(256) * 1024 * 1024)
@@ -118,6 +119,13 @@ static enum exit_code archive(const struct command *command, const struct option
     const struct config *config = load_config(command->arguments[0], command);
     if (config == NULL)
         return EXIT_CONFIG;
+    struct error error;
+    /* The plan says it already, and makes nothing. */
+    if (disk_may_make_folder(options->dir, &error) != STATUS_OK) {
+        (void)say(error.text);
+        config_free(config);
+        return EXIT_CONFIG;
+    }
     char name[NAME_SIZE];
     struct command own = *command;
     /* A replay of that name has a progress of its own. */

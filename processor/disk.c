@@ -89,6 +89,31 @@ enum status disk_make_folder(const char *path, struct error *error)
     return STATUS_OK;
 }
 
+enum status disk_may_make_folder(const char *path, struct error *error)
+{
+    char part[PATH_MAX];
+    struct stat info;
+    int size = snprintf(part, sizeof part, "%s", path);
+    if (size < 0 || size >= (int)sizeof part) {
+        errno = ENAMETOOLONG;
+        return disk_failed("make folder", path, error);
+    }
+    /* Up to what is there; a link that leads nowhere is there as well. */
+    while (lstat(part, &info) != 0 && errno == ENOENT) {
+        char *slash = strrchr(part, '/');
+        if (slash == NULL)
+            snprintf(part, sizeof part, ".");
+        else
+            slash[slash == part] = '\0';
+    }
+    if (stat(part, &info) != 0)
+        return disk_failed("make folder", path, error);
+    errno = ENOTDIR;
+    if (!S_ISDIR(info.st_mode) || faccessat(AT_FDCWD, part, W_OK | X_OK, AT_EACCESS) != 0)
+        return disk_failed("make folder", path, error);
+    return STATUS_OK;
+}
+
 enum status disk_write(int fd, const void *data, size_t size, int64_t offset, const char *path, struct error *error)
 {
     const uint8_t *at = data;

@@ -13,6 +13,8 @@ enum status disk_failed(const char *what, const char *path, struct error *error)
 
 /* Makes the folder and those above it, durably. */
 enum status disk_make_folder(const char *path, struct error *error) WARN_UNUSED;
+/* Whether that could be done, as far as one sees without doing it. */
+enum status disk_may_make_folder(const char *path, struct error *error) WARN_UNUSED;
 /* Makes the names in the folder durable: after creating or renaming a file there. */
 enum status disk_sync_folder(const char *path, struct error *error) WARN_UNUSED;
 /* Writes all of it at the offset, or fails having written some. */
