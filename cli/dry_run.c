@@ -87,9 +87,12 @@ static enum status write_letter(struct dead_letter *sink, const struct batch *ba
     struct dry_letters *letters = (struct dry_letters *)sink;
     (void)context;
     (void)error;
-    if (atomic_fetch_add_explicit(&letters->count, 1, memory_order_relaxed) < LETTERS_TOLD)
+    if (atomic_fetch_add_explicit(&letters->count, 1, memory_order_relaxed) < LETTERS_TOLD) {
         log_warn("dry run", "%s/%d@%" PRId64 " would be a dead letter: %s: %s: %s", batch->topic, (int)batch->partition,
                  record->offset, record->failure->stage, record->failure->class, record->failure->message);
+        /* They are what a dry run is for: each is said, and before what comes of it. */
+        log_flush();
+    }
     if (all_branches)
         ticket_settle_all_branches(batch->ticket, record->index, 1, VERDICT_DEAD_LETTERED);
     else
