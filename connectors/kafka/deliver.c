@@ -3,6 +3,7 @@
  * lost would be lost.
  *   - the broker refuses (no topic, no right): again after a backoff;
  *   - too large: all messages of a batch fail for one. Each is sent again alone; the one that fails alone is cut by half, until it fits;
+ *   - its timestamp (the record's) is too far from the broker's clock: likewise alone, then without it; a header has it all the same;
  *   - the producer is beyond repair: a new one is made, and everything is sent again.
  */
 #include <poll.h>
@@ -122,6 +123,25 @@ static void back_off(struct kafka_dead_letter *sink)
         sink->again_at = now + backoff_next(&sink->backoff);
 }
 
+static void refused(struct kafka_dead_letter *sink, const struct letter *letter)
+{
+    back_off(sink);
+    log_error(PART, "%s does not take them (%s): trying again; their records stay uncommitted", sink->topic,
+              rd_kafka_err2str(letter->err));
+    if (sink->health != NULL)
+        health_problem(sink->health, PART, "%s does not take them: %s", sink->topic, rd_kafka_err2str(letter->err));
+}
+
+/* The broker may say of a timestamp no more than that the record is not valid. */
+static void not_valid(struct kafka_dead_letter *sink, struct letter *letter, bool was_alone)
+{
+    if (was_alone && letter->timestamp <= 0)
+        refused(sink, letter);
+    if (was_alone)
+        letter->timestamp = -1;
+    letter->alone = true;
+}
+
 static void failed(struct kafka_dead_letter *sink, struct letter *letter, bool was_alone)
 {
     switch (letter->err) {
@@ -130,17 +150,18 @@ static void failed(struct kafka_dead_letter *sink, struct letter *letter, bool w
     case RD_KAFKA_RESP_ERR_INVALID_MSG_SIZE:
         too_large(sink, letter, was_alone);
         break;
-    case RD_KAFKA_RESP_ERR__PURGE_QUEUE: /* we did that */
+    case RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP:
+    case RD_KAFKA_RESP_ERR_INVALID_RECORD:
+        not_valid(sink, letter, was_alone);
+        break;
+    case RD_KAFKA_RESP_ERR__INVALID_DIFFERENT_RECORD: /* another one of its request is bad */
+    case RD_KAFKA_RESP_ERR__PURGE_QUEUE:              /* we did that */
     case RD_KAFKA_RESP_ERR__PURGE_INFLIGHT:
     case RD_KAFKA_RESP_ERR__FATAL: /* said by repair */
     case RD_KAFKA_RESP_ERR__STATE:
         break;
     default:
-        back_off(sink);
-        log_error(PART, "%s does not take them (%s): trying again; their records stay uncommitted", sink->topic,
-                  rd_kafka_err2str(letter->err));
-        if (sink->health != NULL)
-            health_problem(sink->health, PART, "%s does not take them: %s", sink->topic, rd_kafka_err2str(letter->err));
+        refused(sink, letter);
     }
     sink_lock(sink);
     letters_push(&sink->again, letter);

@@ -10,9 +10,11 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "processor/clock.h"
 #include "tests/support/kafka.h"
 #include "tests/support/process.h"
 #include "tests/support/scene.h"
+#include "tests/support/sought.h"
 
 static const char *const RUN[] = {"run", "weir.yaml", "--exit-at-end", "--receipt", "receipt.json", NULL};
 
@@ -108,6 +110,28 @@ static void a_broken_record_is_a_dead_letter_with_its_origin(void **state)
     for (unsigned i = 0; i < sizeof wanted / sizeof wanted[0]; i++)
         if (strstr(letters.headers, wanted[i]) == NULL)
             fail_msg("no %s in the dead letter's headers:\n%s", wanted[i], letters.headers);
+    process_fini(&process);
+}
+
+/* A topic takes what another one refuses: it bounds how far a timestamp may be ahead of the broker's clock, an hour if nothing is said. */
+static void a_letter_of_a_record_from_the_future_is_taken_all_the_same(void **state)
+{
+    (void)state;
+    struct process process;
+    int64_t now = clock_wall_ms();
+    process_init(&process, "future");
+    scene_make_topic("future", 1,
+                     (const struct kafka_property[]){{"message.timestamp.after.max.ms", "9223372036854775807"}, {0}});
+    kafka_make_topic(scene_producer, "future.dlq", 1);
+    for (int i = 0; i < 20; i++)
+        sought_send("future", 0, "k", i % 7 == 0 ? now + 40 * (int64_t)86400000 : now);
+    scene_flush();
+    scene_config(&process, "future",
+                 "stages:\n  - decode: {compression: zstd}\n  - store: {stdout: {}}\n"
+                 "errors: {dead_letter: {topic: future.dlq}}\n");
+    assert_int_equal(process_run(&process, RUN), 0);
+    assert_int_equal(process_number(&process, "receipt.json", "dead_lettered"), 20);
+    assert_int_equal(scene_committed("future", "future", 0), 20);
     process_fini(&process);
 }
 
@@ -235,6 +259,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_topic_is_decoded_enriched_and_stored),
         cmocka_unit_test(a_broken_record_is_a_dead_letter_with_its_origin),
+        cmocka_unit_test(a_letter_of_a_record_from_the_future_is_taken_all_the_same),
         cmocka_unit_test(without_dead_letters_it_stops_at_the_record_and_goes_on_there_when_they_are_configured),
         cmocka_unit_test(hostile_values_are_dead_letters_and_nothing_else_is_lost),
         cmocka_unit_test(topics_by_pattern_go_into_another_topic_and_files),

@@ -361,6 +361,33 @@ static void a_value_that_the_broker_finds_too_large_is_cut_and_its_neighbours_ar
     end(&fixture);
 }
 
+/* Brokers compare it with their clock (message.timestamp.after.max.ms). */
+static void a_timestamp_that_the_broker_refuses_is_left_out_and_those_of_its_neighbours_are_not(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    begin(&fixture);
+    struct batch *batch = records_batch(&fixture.records);
+    records_add(batch, "a", "v");
+    records_add(batch, "b", "v");
+    batch->records[0].timestamp = batch->records[1].timestamp = 1764000000000;
+    issue(&fixture, batch);
+    mock_fail(&fixture.mock, 0, 2, RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP);
+    assert_int_equal(reject(&fixture, batch, &batch->records[0]), STATUS_OK);
+    assert_int_equal(reject(&fixture, batch, &batch->records[1]), STATUS_OK);
+    batch_free(batch);
+    assert_settled(&fixture, 2);
+    struct topic *topic = read_topic(&fixture.mock);
+    assert_int_equal(topic->count, 2);
+    for (size_t i = 0; i < 2; i++) {
+        const struct arrived *letter = &topic->messages[i];
+        assert_true((letter->timestamp == 1764000000000) == (strcmp(letter->key, "b") == 0));
+        assert_string_equal(header(letter, "weir.source.timestamp"), "1764000000000");
+    }
+    topic_free(topic);
+    end(&fixture);
+}
+
 static void a_producer_beyond_repair_is_made_anew(void **state)
 {
     (void)state;
@@ -522,6 +549,7 @@ int main(void)
         cmocka_unit_test(a_topic_that_refuses_is_tried_again_until_it_takes_the_letter),
         cmocka_unit_test(a_value_larger_than_a_message_may_be_is_cut),
         cmocka_unit_test(a_value_that_the_broker_finds_too_large_is_cut_and_its_neighbours_are_not),
+        cmocka_unit_test(a_timestamp_that_the_broker_refuses_is_left_out_and_those_of_its_neighbours_are_not),
         cmocka_unit_test(a_producer_beyond_repair_is_made_anew),
         cmocka_unit_test(letters_without_an_answer_hold_the_writer_back_within_its_context),
         cmocka_unit_test(several_threads_write_at_once),
