@@ -237,9 +237,9 @@ static enum exit_code show_one(const struct command *command, const struct lette
     if (code == EXIT_OK)
         code = read_found(reader, NULL, stretch, &filter, show_first, &showing);
     if (code == EXIT_OK && showing.found == 0) {
-        const char *note = stretch->count > 0 ? stretch->parts[0].note : "";
-        fprintf(stderr, "weir %s: there is no record %s/%" PRId32 "@%" PRId64 "%s%s\n", reader->what, reader->topic,
-                first.partition, first.offset, note[0] != '\0' ? ": " : "", note);
+        fprintf(stderr,
+                "weir %s: there is no record %s/%" PRId32 "@%" PRId64 "; `weir dlq list` tells where letters are\n",
+                reader->what, reader->topic, first.partition, first.offset);
         code = EXIT_FAILED;
     }
     stretch_free(stretch);

@@ -219,6 +219,27 @@ static bool read_bound(const struct reading *reading, const char *option, const 
     return good || wrong(reading, option, &cursor);
 }
 
+/* Where times can tell: the log's end is behind any of them, as records may be from the future. */
+static int64_t time_of(const struct stretch_bound *bound)
+{
+    if (bound->kind == STRETCH_TIME)
+        return bound->time;
+    return bound->kind == STRETCH_BEGINNING ? INT64_MIN : INT64_MAX;
+}
+
+static bool is_later(const struct stretch_bound *from, const struct stretch_bound *to)
+{
+    if (from->kind != STRETCH_OFFSETS && to->kind != STRETCH_OFFSETS)
+        return time_of(from) > time_of(to);
+    for (unsigned i = 0; i < from->offset_count * to->offset_count; i++) {
+        const struct stretch_offset *a = &from->offsets[i / to->offset_count], *b = &to->offsets[i % to->offset_count];
+        bool same = a->topic == NULL || b->topic == NULL ? a->topic == b->topic : strcmp(a->topic, b->topic) == 0;
+        if (same && a->partition == b->partition && a->offset > b->offset)
+            return true;
+    }
+    return false;
+}
+
 static bool read_bounds(struct stretch_options *options, int64_t now, const struct reading *reading)
 {
     const char *from = reading->command->values[OPTION_FROM], *to = reading->command->values[OPTION_TO];
@@ -226,10 +247,10 @@ static bool read_bounds(struct stretch_options *options, int64_t now, const stru
     if (!read_bound(reading, "from", from != NULL ? from : "beginning", now, &request->from, &options->from) ||
         !read_bound(reading, "to", to != NULL ? to : "now", now, &request->to, &options->to))
         return false;
-    if (request->from.kind != STRETCH_TIME || request->to.kind != STRETCH_TIME ||
-        request->from.time <= request->to.time)
+    if (!is_later(&request->from, &request->to))
         return true;
-    snprintf(reading->message, reading->size, "--from \"%s\" is later than --to \"%s\"", from, to);
+    snprintf(reading->message, reading->size, "--from \"%s\" is later than --to \"%s\"",
+             from != NULL ? from : "beginning", to != NULL ? to : "now");
     return false;
 }
 

@@ -303,7 +303,9 @@ static void write_end(const struct stretch_view *view, FILE *out)
     if (stretch_view_is_empty(stretch))
         fprintf(out, "there is nothing in it to %s\n", view->what);
     else if (stretch_finished(stretch))
-        fprintf(out, "\"%s\" is finished: nothing is left to %s; to do it again, give it another --name\n",
+        fprintf(out,
+                "\"%s\" is finished: nothing is left to %s; to do it again, or into another store, give it another "
+                "--name\n",
                 stretch->progress != NULL ? stretch->progress : view->service, view->what);
     else if (!view->execute)
         fputs("nothing was done; add --execute\n", out);

@@ -42,7 +42,14 @@ static bool has_topic(const struct find *find, const char *topic)
     return false;
 }
 
-static enum status unknown_topic(struct find *find, const char *topic)
+/* Topics: `all` is in their order. */
+static bool has_several(const struct find *find)
+{
+    return strcmp(find->all->elems[0].topic, find->all->elems[find->all->cnt - 1].topic) != 0;
+}
+
+/* in: the part of the request that names it. */
+static enum status unknown_topic(struct find *find, const char *in, const char *topic)
 {
     const char **names = calloc((size_t)find->all->cnt + 1, sizeof *names);
     if (names == NULL)
@@ -50,18 +57,19 @@ static enum status unknown_topic(struct find *find, const char *topic)
     for (int i = 0; i < find->all->cnt; i++)
         names[i] = find->all->elems[i].topic;
     const char *near = config_nearest(topic, names);
-    (void)error_set(find->error, ERROR_FATAL, "expected one of the source's topics, found \"%s\"%s%s%s", topic,
-                    near != NULL ? ": did you mean \"" : "", near != NULL ? near : "", near != NULL ? "\"?" : "");
+    (void)error_set(find->error, ERROR_FATAL, "%s: expected one of the source's topics (%s%s), found \"%s\"%s%s%s", in,
+                    names[0], has_several(find) ? ", ..." : "", topic, near != NULL ? ": did you mean \"" : "",
+                    near != NULL ? near : "", near != NULL ? "\"?" : "");
     free(names);
     return STATUS_FAILED;
 }
 
 /* topic NULL: in any. */
-static enum status check_name(struct find *find, const char *topic, int32_t partition)
+static enum status check_name(struct find *find, const char *in, const char *topic, int32_t partition)
 {
     int32_t most = -1;
     if (topic != NULL && !has_topic(find, topic))
-        return unknown_topic(find, topic);
+        return unknown_topic(find, in, topic);
     for (int i = 0; i < find->all->cnt; i++) {
         const rd_kafka_topic_partition_t *entry = &find->all->elems[i];
         if (topic != NULL && strcmp(entry->topic, topic) != 0)
@@ -70,23 +78,23 @@ static enum status check_name(struct find *find, const char *topic, int32_t part
             return STATUS_OK;
         most = entry->partition > most ? entry->partition : most;
     }
-    return error_set(find->error, ERROR_FATAL, "there is no partition %d%s%s: they are 0 to %d", (int)partition,
+    return error_set(find->error, ERROR_FATAL, "%s: there is no partition %d%s%s: they are 0 to %d", in, (int)partition,
                      topic != NULL ? " in " : "", topic != NULL ? topic : "", (int)most);
 }
 
-static enum status check_bound(struct find *find, const struct stretch_bound *bound)
+static enum status check_bound(struct find *find, const char *in, const struct stretch_bound *bound)
 {
     enum status status = STATUS_OK;
     if (bound->kind != STRETCH_OFFSETS)
         return STATUS_OK;
     for (unsigned i = 0; i < bound->offset_count && status == STATUS_OK; i++) {
         const struct stretch_offset *offset = &bound->offsets[i];
-        if (offset->topic == NULL && strcmp(find->all->elems[0].topic, find->all->elems[find->all->cnt - 1].topic) != 0)
+        if (offset->topic == NULL && has_several(find))
             return error_set(find->error, ERROR_FATAL,
-                             "expected a topic before %d@%lld, as the source has several, like %s/%d@%lld",
+                             "%s: expected a topic before %d@%lld, as the source has several, like %s/%d@%lld", in,
                              (int)offset->partition, (long long)offset->offset, find->all->elems[0].topic,
                              (int)offset->partition, (long long)offset->offset);
-        status = check_name(find, offset->topic, offset->partition);
+        status = check_name(find, in, offset->topic, offset->partition);
     }
     return status;
 }
@@ -96,10 +104,10 @@ static enum status check_names(struct find *find)
     const struct stretch_request *request = find->request;
     enum status status = STATUS_OK;
     for (unsigned i = 0; i < request->partition_count && status == STATUS_OK; i++)
-        status = check_name(find, request->partitions[i].topic, request->partitions[i].partition);
+        status = check_name(find, "partitions", request->partitions[i].topic, request->partitions[i].partition);
     if (status == STATUS_OK)
-        status = check_bound(find, &request->from);
-    return status == STATUS_OK ? check_bound(find, &request->to) : status;
+        status = check_bound(find, "from", &request->from);
+    return status == STATUS_OK ? check_bound(find, "to", &request->to) : status;
 }
 
 /* Does the request say itself which topics it is about? Else a topic that cannot be read would be missing without anybody noticing. */

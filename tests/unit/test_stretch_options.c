@@ -158,6 +158,36 @@ static void a_window_that_ends_before_it_begins_is_a_mistake(void **state)
     stretch_options_free(given.options);
 }
 
+static void what_is_later_shows_without_times_too(void **state)
+{
+    (void)state;
+    static const char *const cases[][2] = {
+        {"now", "beginning"}, {"now", "-1h"},     {"-1h", "beginning"},
+        {"0@5", "0@4"},       {"a/1@5", "a/1@4"}, {"0@1,2@7", "1@0,2@6"},
+    };
+    static const char *const good[][2] = {
+        {"now", "now"}, {"beginning", "-1h"}, {"2999-01-01T00:00:00Z", "now"},
+        {"0@5", "1@4"}, {"a/1@5", "b/1@4"},   {"0@5", "now"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct given given = {0};
+        char expected[128];
+        given.command.values[OPTION_FROM] = cases[i][0];
+        given.command.values[OPTION_TO] = cases[i][1];
+        snprintf(expected, sizeof expected, "--from \"%s\" is later than --to \"%s\"", cases[i][0], cases[i][1]);
+        read_all(&given);
+        assert_null(given.options);
+        assert_string_equal(given.message, expected);
+    }
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
+        struct given given = {0};
+        given.command.values[OPTION_FROM] = good[i][0];
+        given.command.values[OPTION_TO] = good[i][1];
+        read_good(&given);
+        stretch_options_free(given.options);
+    }
+}
+
 static void offsets_are_for_the_partitions_that_they_name(void **state)
 {
     (void)state;
@@ -307,6 +337,7 @@ int main(void)
         cmocka_unit_test(times_before_now_have_the_units_of_configs),
         cmocka_unit_test(what_is_no_time_is_told_at_its_place),
         cmocka_unit_test(a_window_that_ends_before_it_begins_is_a_mistake),
+        cmocka_unit_test(what_is_later_shows_without_times_too),
         cmocka_unit_test(offsets_are_for_the_partitions_that_they_name),
         cmocka_unit_test(what_is_no_offset_is_told_at_its_place),
         cmocka_unit_test(partitions_are_named_alone_and_by_ranges),
