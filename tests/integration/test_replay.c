@@ -187,7 +187,8 @@ static void killed_half_way_it_goes_on_and_a_finished_one_says_so(void **state)
         process_run(&process, (const char *const[]){"replay", "weir.yaml", WINDOW, "--name", "fix", "--execute", NULL}),
         0);
     assert_holds(&process, "stdout",
-                 "\"fix\" is finished: nothing is left to replay; to do it again, or into another store, give it another --name\n");
+                 "\"fix\" is finished: nothing is left to replay; to do it again, or into another store, give it "
+                 "another --name\n");
     assert_int_equal(scene_committed("replay-killed", "replay-killed", 0), -1);
     process_fini(&process);
 }

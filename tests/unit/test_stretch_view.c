@@ -189,7 +189,8 @@ static void a_finished_one_says_so_and_how_to_do_it_again(void **state)
     stretch->resumed = true;
     for (unsigned i = 0; i < stretch->count; i++)
         stretch->parts[i].next = stretch->parts[i].end;
-    assert_shows(&view, "\"fix\" is finished: nothing is left to replay; to do it again, or into another store, give it another --name\n");
+    assert_shows(&view, "\"fix\" is finished: nothing is left to replay; to do it again, or into another store, give "
+                        "it another --name\n");
     assert_hides(&view, "nothing was done");
     assert_hides(&view, "takes");
     stretch_free(stretch);
