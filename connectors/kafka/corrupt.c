@@ -4,14 +4,15 @@
  * to the first offset that is good, so that no good record is skipped. A batch of 10,000 records takes some 28 questions.
  *
  * What answers a question: a record, the partition's end, the same error again, or the error of another batch. The latter is as good as a record: that batch's own search
- * begins when this one is over. Silence is an answer too: after some errors librdkafka says nothing any more, so after ANSWER_AFTER the offset counts as bad.
+ * begins when this one is over. Silence is none: the broker may be slow or stopped, and good records would count as lost. After ANSWER_AFTER we ask again.
  */
 #include <stdio.h>
 
 #include "connectors/kafka/source.h"
 #include "processor/log.h"
 
-#define ANSWER_AFTER (3 * CLOCK_SECOND)
+#define ANSWER_AFTER                                                                                                   \
+    (60 * CLOCK_SECOND) /* librdkafka's socket.timeout.ms: by then a fetch was answered, or given up and sent again */
 enum { QUERY_MS = 2000 };
 
 /* -1: could not be asked. */
@@ -37,9 +38,14 @@ static bool choose(struct kafka_partition *partition, int64_t *ret_offset)
     struct kafka_search *search = &partition->search;
     if (search->good < 0) {
         int64_t next = search->bad + search->step, end = end_of(partition);
+        /* A seek behind the end would be answered with the log's beginning. While we don't know the end, the same question again: its answer brings us back here. */
+        if (end < 0) {
+            *ret_offset = search->at;
+            return true;
+        }
         search->step *= 2;
-        /* Nothing is there yet: as good as a record. (A seek behind the end would be answered with the log's beginning.) */
-        if (end >= 0 && next >= end)
+        /* Nothing is there yet: as good as a record. */
+        if (next >= end)
             search->good = end > search->bad ? end : search->bad + 1;
         else
             *ret_offset = next;
@@ -124,6 +130,9 @@ void kafka_corrupt_tick(struct kafka_partition *partition)
         ask(partition, search->at);
     } else if (search->on && partition->source->client.state == KAFKA_UP && !partition->paused &&
                clock_now() - search->asked_at > ANSWER_AFTER) {
-        (void)answer_error(partition, search->bad);
+        log_warn(partition->source->client.part,
+                 "%s/%d: looking for the end of the batch at offset %lld: no answer at offset %lld, asking again",
+                 partition->topic, (int)partition->id, (long long)search->from, (long long)search->at);
+        ask(partition, search->at);
     }
 }

@@ -12,6 +12,7 @@
 #include "tests/support/running.h"
 
 #define ORDERS "group: g\ntopics: orders\n"
+enum { FETCH = 1 }; /* Kafka's API key */
 
 struct corrupt {
     struct mock mock;
@@ -168,6 +169,20 @@ static void a_gap_between_a_broken_batch_and_the_end_is_passed(void **state)
     end(&corrupt);
 }
 
+/* The first fetch brings the error; the next one, which tells that 1 is good, takes long. */
+static void a_broker_that_answers_slowly_during_the_search_loses_no_good_record(void **state)
+{
+    (void)state;
+    struct corrupt corrupt;
+    begin(&corrupt, ORDERS);
+    mock_produce_broken(&corrupt.mock, "orders", 0, 1, MOCK_BAD_ZSTD);
+    mock_produce(&corrupt.mock, "orders", 0, 30);
+    mock_slow(&corrupt.mock, FETCH, 0);
+    mock_slow(&corrupt.mock, FETCH, 4000);
+    assert_skips(&corrupt, 0, 1, 31);
+    end(&corrupt);
+}
+
 static void on_corrupt_stop_ends_the_service_and_commits_what_came_before(void **state)
 {
     (void)state;
@@ -193,6 +208,7 @@ int main(void)
         cmocka_unit_test(good_records_between_a_broken_batch_and_a_gap_at_the_end_are_stored),
         cmocka_unit_test(a_stretch_that_ends_behind_a_broken_batch_or_in_a_gap_has_its_last_records),
         cmocka_unit_test(a_gap_between_a_broken_batch_and_the_end_is_passed),
+        cmocka_unit_test(a_broker_that_answers_slowly_during_the_search_loses_no_good_record),
         cmocka_unit_test(on_corrupt_stop_ends_the_service_and_commits_what_came_before),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -67,6 +67,11 @@ void mock_fail(struct mock *mock, int16_t api, unsigned count, rd_kafka_resp_err
         rd_kafka_mock_push_request_errors(mock->cluster, api, 1, err);
 }
 
+void mock_slow(struct mock *mock, int16_t api, int ms)
+{
+    rd_kafka_mock_broker_push_request_error_rtts(mock->cluster, 1, api, 1, RD_KAFKA_RESP_ERR_NO_ERROR, ms);
+}
+
 /* -- producing -- */
 
 static void flush(struct mock *mock)

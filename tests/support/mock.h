@@ -24,6 +24,8 @@ void mock_topic(struct mock *mock, const char *topic, int partitions);
 void mock_down(struct mock *mock, bool down);
 /* The next `count` requests of this kind (Kafka's API key: 0 Produce, 1 Fetch, 8 OffsetCommit, 9 OffsetFetch, 11 JoinGroup) fail so. */
 void mock_fail(struct mock *mock, int16_t api, unsigned count, rd_kafka_resp_err_t err);
+/* The next request of this kind is answered after so many milliseconds; again: the one after it. */
+void mock_slow(struct mock *mock, int16_t api, int ms);
 
 /* `count` records, one batch: record P@O has the key "P-O" and the value {"id":"P-O"}. Returns the first offset. */
 int64_t mock_produce(struct mock *mock, const char *topic, int32_t partition, int64_t count);
