@@ -131,5 +131,6 @@ void kafka_leave(struct kafka_source *source, int64_t patience)
     while (source->count > 0)
         kafka_partition_free(source->partitions[source->count - 1]);
     if (source->stretch == NULL)
-        log_info(source->client.part, "left the group %s with %u partitions", source->config->group, count);
+        log_info(source->client.part, "left the group %s with %u partition%s", source->config->group, count,
+                 count == 1 ? "" : "s");
 }

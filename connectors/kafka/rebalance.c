@@ -179,7 +179,8 @@ static void assign(struct kafka_source *source, rd_kafka_topic_partition_list_t 
     kafka_fetch_pause_new(source, list);
     source->assigned = true;
     kafka_client_up(&source->client);
-    log_info(source->client.part, "assigned %d partitions, now %u", list->cnt, source->count);
+    log_info(source->client.part, "assigned %d partition%s, now %u", list->cnt, list->cnt == 1 ? "" : "s",
+             source->count);
     intake_rebalanced(source->intake);
     kafka_source_tell_state(source);
     look_at_limits(source);
@@ -213,7 +214,8 @@ static void revoke(struct kafka_source *source, rd_kafka_topic_partition_list_t 
     rd_kafka_t *rk = source->client.rk;
     if (lost)
         log_warn(source->client.part,
-                 "lost %d partitions: the group gave them away (no heartbeat in time, or no polling)", list->cnt);
+                 "lost %d partition%s: the group gave them away (no heartbeat in time, or no polling)", list->cnt,
+                 list->cnt == 1 ? "" : "s");
     else
         hand_over(source, list);
     for (int i = 0; i < list->cnt; i++)
@@ -225,7 +227,8 @@ static void revoke(struct kafka_source *source, rd_kafka_topic_partition_list_t 
         check_error(source, "unassign", rd_kafka_incremental_unassign(rk, list));
     else
         check(source, "unassign", rd_kafka_assign(rk, NULL));
-    log_info(source->client.part, "revoked %d partitions, now %u", list->cnt, source->count);
+    log_info(source->client.part, "revoked %d partition%s, now %u", list->cnt, list->cnt == 1 ? "" : "s",
+             source->count);
     intake_rebalanced(source->intake);
     kafka_source_tell_state(source);
 }

@@ -305,8 +305,9 @@ static enum status connect_to(struct kafka_source *source, unsigned partitions, 
 static enum status join_group(struct kafka_source *source, unsigned partitions, struct error *error)
 {
     const struct kafka_source_config *config = source->config;
-    log_info(source->client.part, "joining the group %s%s%s: %u partitions in its topics", config->group,
-             config->instance != NULL ? " as " : "", config->instance != NULL ? config->instance : "", partitions);
+    log_info(source->client.part, "joining the group %s%s%s: %u partition%s in its topics", config->group,
+             config->instance != NULL ? " as " : "", config->instance != NULL ? config->instance : "", partitions,
+             partitions == 1 ? "" : "s");
     kafka_source_tell_state(source);
     return subscribe(source, error);
 }
