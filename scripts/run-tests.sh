@@ -1,13 +1,15 @@
 #!/bin/bash
-# Run cmocka test programs in turn and close as one cmocka run would.
+# Run cmocka test programs and close as one cmocka run would.
 #
 #   scripts/run-tests.sh PROGRAM|FOLDER... [--servers PROGRAM...]
 #
 # A folder has scenarios in it, which `weir test` runs (WEIR_BIN is the program): each counts as a test.
 #
 # The programs after --servers get real servers, started once: a Kafka broker in WEIR_TEST_BROKER (HOST:PORT) and PostgreSQL in
-# WEIR_TEST_POSTGRES (libpq's keyword form). Set these variables to test against servers of your own. All programs get a TMPDIR
+# WEIR_TEST_POSTGRES (libpq's keyword form). Set these variables to test against servers of your own. Each program gets a TMPDIR
 # that is removed at the end.
+#
+# TEST_JOBS programs (3) run at a time, as they wait more than they work; those with servers, which they share, run in turn.
 #
 # A line per program; the whole output only of those that fail. A program fails when a test of it fails, when it exits
 # non-zero, prints no closing line, or takes longer than TEST_TIMEOUT seconds (600). A skipped test is a failure too,
@@ -18,16 +20,17 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 limit=${TEST_TIMEOUT:-600}
 run=0 passed=0
 failed=() skipped=()
-child= broker= postgres=
+declare -A programs=() begins=() # of those that run now, by pid
+broker= postgres=
 
 tmp=$(mktemp -d "${TMPDIR:-/tmp}/weir-test.XXXXXX")
-export TMPDIR=$tmp/tmp
-mkdir -p "$TMPDIR"
 # PostgreSQL has a user of its own where we are root, who must be able to enter.
 chmod 711 "$tmp"
 
 cleanup() {
-    [ -z "$child" ] || kill -KILL -- "-$child" 2>/dev/null
+    for child in "${!programs[@]}"; do
+        kill -KILL -- "-$child" 2>/dev/null
+    done
     [ -z "$broker" ] || "$root/tests/broker/stop.sh" "$broker"
     [ -z "$postgres" ] || "$root/tests/postgres/stop.sh" "$postgres"
     rm -rf "$tmp"
@@ -86,20 +89,53 @@ start_postgres() {
     export WEIR_TEST_POSTGRES WEIR_TEST_POSTGRES_DIR=$postgres
 }
 
-run_program() {
-    local program=$1 name log status began seconds bad count
-    name=${program##*tests/}
-    log=$tmp/log
-    bad=${#failed[@]}
-    began=$(date +%s%N)
+# Where a program's output goes, and its TMPDIR lies.
+place_of() {
+    local name=${1##*tests/}
+    printf '%s' "$tmp/${name//\//.}"
+}
+
+launch() {
+    local place
+    place=$(place_of "$1")
+    mkdir -p "$place"
     # timeout leads a process group of its own: what a test that died left running ends with it.
-    timeout --kill-after=10 "$limit" "${launcher[@]}" "$program" >"$log" 2>&1 </dev/null &
-    child=$!
-    wait "$child" 2>/dev/null
+    TMPDIR=$place timeout --kill-after=10 "$limit" "${launcher[@]}" "$1" >"$place.log" 2>&1 </dev/null &
+    programs[$!]=$1
+    begins[$!]=$(date +%s%N)
+}
+
+# Waits until one of those that run has ended, and reports it.
+finish_one() {
+    local child status
+    wait -n -p child "${!programs[@]}" 2>/dev/null
     status=$?
     kill -KILL -- "-$child" 2>/dev/null
-    child=
-    seconds=$(awk -v ns=$(($(date +%s%N) - began)) 'BEGIN {printf "%.1f", ns / 1e9}')
+    report "${programs[$child]}" "$status" "${begins[$child]}"
+    unset "programs[$child]" "begins[$child]"
+}
+
+# run_at_once JOBS PROGRAM...
+run_at_once() {
+    local jobs=$1 program
+    shift
+    for program; do
+        while [ ${#programs[@]} -ge "$jobs" ]; do
+            finish_one
+        done
+        launch "$program"
+    done
+    while [ ${#programs[@]} -gt 0 ]; do
+        finish_one
+    done
+}
+
+report() {
+    local program=$1 status=$2 name log seconds bad count
+    name=${program##*tests/}
+    log=$(place_of "$program").log
+    bad=${#failed[@]}
+    seconds=$(awk -v ns=$(($(date +%s%N) - $3)) 'BEGIN {printf "%.1f", ns / 1e9}')
 
     count=$(number "$log" '^\[={10}\] ([0-9]+) test\(s\) run\..*')
     run=$((run + count))
@@ -138,7 +174,7 @@ run_program() {
 # What a folder of scenarios comes to, out of the summary that closes `weir test`.
 run_folder() {
     local name=${1#"$root/"} log=$tmp/log status count passes
-    timeout --kill-after=10 "$limit" "${launcher[@]}" "$WEIR_BIN" test "$1" >"$log" 2>&1 </dev/null
+    TMPDIR=$tmp timeout --kill-after=10 "$limit" "${launcher[@]}" "$WEIR_BIN" test "$1" >"$log" 2>&1 </dev/null
     status=$?
     count=$(number "$log" '^([0-9]+) scenarios? in .*')
     passes=$(number "$log" '^[0-9]+ scenarios? in [^:]*: ([0-9]+) passed,.*')
@@ -157,19 +193,25 @@ run_folder() {
     sed 's/^/    | /' "$log"
 }
 
+alone=() served=() folders=() serve=
 for argument; do
-    if [ -d "$argument" ]; then
-        run_folder "$argument"
-        continue
-    fi
     if [ "$argument" = --servers ]; then
-        # The last argument: nothing wants them.
-        [ "${!#}" = --servers ] && break
-        start_postgres && start_broker || break
-        continue
+        serve=1
+    elif [ -d "$argument" ]; then
+        folders+=("$argument")
+    elif [ -n "$serve" ]; then
+        served+=("$argument")
+    else
+        alone+=("$argument")
     fi
-    run_program "$argument"
 done
+run_at_once "${TEST_JOBS:-3}" "${alone[@]}"
+for folder in "${folders[@]}"; do
+    run_folder "$folder"
+done
+if [ ${#served[@]} -gt 0 ] && start_postgres && start_broker; then
+    run_at_once 1 "${served[@]}"
+fi
 
 if [ $run -eq 0 ] && [ ${#failed[@]} -eq 0 ]; then
     failed+=("no test was run")
