@@ -236,6 +236,62 @@ rd_kafka_resp_err_t kafka_ask_committed(struct kafka_client *client, struct cont
     return err;
 }
 
+static rd_kafka_resp_err_t take_committed(rd_kafka_topic_partition_list_t *list, const rd_kafka_event_t *event)
+{
+    size_t count = 0;
+    const rd_kafka_ListConsumerGroupOffsets_result_t *result = rd_kafka_event_ListConsumerGroupOffsets_result(
+        (rd_kafka_event_t *)event);
+    const rd_kafka_group_result_t **groups = result != NULL
+                                                 ? rd_kafka_ListConsumerGroupOffsets_result_groups(result, &count)
+                                                 : NULL;
+    const rd_kafka_topic_partition_list_t *told = count == 1 ? rd_kafka_group_result_partitions(groups[0]) : NULL;
+    rd_kafka_resp_err_t err = count == 1 ? rd_kafka_error_code(rd_kafka_group_result_error(groups[0]))
+                                         : RD_KAFKA_RESP_ERR__BAD_MSG;
+    for (int i = 0; told != NULL && i < told->cnt; i++) {
+        const rd_kafka_topic_partition_t *entry = &told->elems[i];
+        rd_kafka_topic_partition_t *place = rd_kafka_topic_partition_list_find(list, entry->topic, entry->partition);
+        if (place == NULL)
+            continue;
+        place->offset = entry->offset;
+        place->err = entry->err;
+        err = err == RD_KAFKA_RESP_ERR_NO_ERROR && will_pass(entry->err) ? entry->err : err;
+    }
+    return err;
+}
+
+static rd_kafka_resp_err_t ask_unsettled(struct kafka_client *client, struct context *context, const char *group,
+                                         rd_kafka_topic_partition_list_t *list)
+{
+    rd_kafka_resp_err_t err;
+    rd_kafka_AdminOptions_t *options = kafka_ask_options(client, context, RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS);
+    rd_kafka_error_destroy(rd_kafka_AdminOptions_set_require_stable_offsets(options, 0));
+    rd_kafka_ListConsumerGroupOffsets_t *request = rd_kafka_ListConsumerGroupOffsets_new(group, list);
+    rd_kafka_queue_t *queue = rd_kafka_queue_new(client->rk);
+    rd_kafka_ListConsumerGroupOffsets(client->rk, &request, 1, options, queue);
+    rd_kafka_event_t *event = kafka_ask_wait(client, context, queue, &err);
+    if (event != NULL) {
+        err = err == RD_KAFKA_RESP_ERR_NO_ERROR ? take_committed(list, event) : err;
+        rd_kafka_event_destroy(event);
+    }
+    rd_kafka_queue_destroy(queue);
+    rd_kafka_ListConsumerGroupOffsets_destroy(request);
+    rd_kafka_AdminOptions_destroy(options);
+    return err;
+}
+
+rd_kafka_resp_err_t kafka_ask_unsettled(struct kafka_client *client, struct context *context, const char *group,
+                                        rd_kafka_topic_partition_list_t *list)
+{
+    rd_kafka_resp_err_t err = RD_KAFKA_RESP_ERR__TIMED_OUT;
+    while (kafka_ask_left(context) > 0) {
+        err = ask_unsettled(client, context, group, list);
+        if (!will_pass(err))
+            break;
+        (void)context_sleep(context, 100 * CLOCK_MS);
+    }
+    return err;
+}
+
 /* -- ids -- */
 
 static void take_ids(const rd_kafka_event_t *event, const char **topics, size_t count, struct topic_id *ret)

@@ -34,6 +34,11 @@ rd_kafka_resp_err_t kafka_ask_offsets(struct kafka_client *client, struct contex
 rd_kafka_resp_err_t kafka_ask_committed(struct kafka_client *client, struct context *context,
                                         rd_kafka_topic_partition_list_t *list);
 
+/* What this group has committed and nothing takes back: an offset in a transaction that is not over does not count yet, and nobody waits for it (rd_kafka_committed does, and
+ * then says that the time is over). RD_KAFKA_OFFSET_INVALID: nothing. Asked for again as above. No partition is in the list twice. */
+rd_kafka_resp_err_t kafka_ask_unsettled(struct kafka_client *client, struct context *context, const char *group,
+                                        rd_kafka_topic_partition_list_t *list);
+
 /* The ids of the topics, as many as there are names. Those that can't be told (brokers before 2.8, a question that was not answered) are 0. */
 void kafka_ask_topic_ids(struct kafka_client *client, struct context *context, const char **topics, size_t count,
                          struct topic_id *ret);

@@ -203,8 +203,8 @@ static enum status ask_all(struct look *look, struct error *error)
     rd_kafka_topic_partition_list_sort(look->committed, NULL, NULL);
     look->low = rd_kafka_topic_partition_list_copy(look->committed);
     look->end = rd_kafka_topic_partition_list_copy(look->committed);
-    /* The commits before the ends: what is committed meanwhile must not look like more than there is. */
-    rd_kafka_resp_err_t err = kafka_ask_committed(&lag->client, look->context, look->committed);
+    /* The commits before the ends: what is committed meanwhile must not look like more than there is. A transaction that stays open is what one looks for: it is not waited for. */
+    rd_kafka_resp_err_t err = kafka_ask_unsettled(&lag->client, look->context, lag->config->group, look->committed);
     for (int i = 0; i < look->committed->cnt && err == RD_KAFKA_RESP_ERR_NO_ERROR; i++) {
         if (look->committed->elems[i].err == RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED)
             err = look->committed->elems[i].err;

@@ -194,6 +194,39 @@ static void the_mark_behind_a_transaction_is_no_lag(void **state)
     process_fini(&process);
 }
 
+/* An instance that hangs in the middle of a transaction holds an offset that is not settled: just then somebody looks. */
+static void an_offset_in_an_open_transaction_holds_no_look(void **state)
+{
+    (void)state;
+    struct process process;
+    const struct kafka_property properties[] = {{"transactional.id", "lag-open"}, {NULL, NULL}};
+    process_init(&process, "lag-open");
+    kafka_make_topic(scene_producer, "lag-open", 2);
+    scene_config(&process, "lag-open", SCENE_TO_SQLITE);
+    scene_send_orders("lag-open", 2, 20);
+    scene_commit("lag-open", "lag-open", 0, 4);
+    rd_kafka_t *rk = kafka_connect(RD_KAFKA_PRODUCER, scene_broker, properties, NULL);
+    assert_null(rd_kafka_init_transactions(rk, KAFKA_WAIT_MS));
+    assert_null(rd_kafka_begin_transaction(rk));
+    rd_kafka_topic_partition_list_t *offsets = rd_kafka_topic_partition_list_new(2);
+    rd_kafka_topic_partition_list_add(offsets, "lag-open", 0)->offset = 7;
+    rd_kafka_topic_partition_list_add(offsets, "lag-open", 1)->offset = 7;
+    rd_kafka_consumer_group_metadata_t *group = rd_kafka_consumer_group_metadata_new("lag-open");
+    assert_null(rd_kafka_send_offsets_to_transaction(rk, offsets, group, KAFKA_WAIT_MS));
+    rd_kafka_consumer_group_metadata_destroy(group);
+    rd_kafka_topic_partition_list_destroy(offsets);
+
+    assert_int_equal(
+        process_run(&process, (const char *const[]){"lag", "--json", "--timeout", "5s", "weir.yaml", NULL}), 1);
+    assert_holds(&process, "stdout", "\"partition\": 0, \"committed\": 4, \"start\": 0, \"end\": 10, \"lag\": 6, ");
+    assert_holds(&process, "stdout", "\"partition\": 1, \"committed\": null, \"start\": 0, \"end\": 10, \"lag\": 10, ");
+    assert_null(rd_kafka_commit_transaction(rk, KAFKA_WAIT_MS));
+    rd_kafka_destroy(rk);
+    assert_int_equal(process_run(&process, LAG_JSON), 1);
+    assert_holds(&process, "stdout", "\"partition\": 1, \"committed\": 7, \"start\": 0, \"end\": 10, \"lag\": 3, ");
+    process_fini(&process);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -204,6 +237,7 @@ int main(void)
         cmocka_unit_test(a_service_that_was_stopped_is_told_from_one_that_hangs),
         cmocka_unit_test(a_store_that_keeps_the_offsets_is_named),
         cmocka_unit_test(the_mark_behind_a_transaction_is_no_lag),
+        cmocka_unit_test(an_offset_in_an_open_transaction_holds_no_look),
     };
     return cmocka_run_group_tests(tests, scene_connect, scene_disconnect);
 }
