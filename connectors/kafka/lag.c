@@ -13,7 +13,7 @@
 #include "processor/clock.h"
 #include "processor/lag.h"
 
-enum { POLL_MS = 100 };
+enum { POLL_MS = 100, EMPTY_MS = 2000 };
 #define CLOSE_PATIENCE (2 * CLOCK_SECOND)
 
 struct kafka_lag {
@@ -132,15 +132,19 @@ static void note_empty(struct look *look, const rd_kafka_event_t *event)
     }
 }
 
-/* Of a group of the new protocol its members are not told, but that it has none. */
+/* Of a group of the new protocol its members are not told, but that it has none. librdkafka asks every broker, and answers when all of them have or their time is over: one that
+ * can't be reached must not hold the look. The coordinator, whose word counts, has just answered other questions. */
 static void ask_empty(struct look *look)
 {
     static const rd_kafka_consumer_group_type_t TYPES[] = {RD_KAFKA_CONSUMER_GROUP_TYPE_CONSUMER};
     rd_kafka_resp_err_t err;
+    char words[256];
     if (kafka_ask_left(look->context) == 0)
         return;
     rd_kafka_AdminOptions_t *options = kafka_ask_options(&look->lag->client, look->context,
                                                          RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPS);
+    if (kafka_ask_left(look->context) > EMPTY_MS)
+        (void)rd_kafka_AdminOptions_set_request_timeout(options, EMPTY_MS, words, sizeof words);
     rd_kafka_error_destroy(rd_kafka_AdminOptions_set_match_consumer_group_types(options, TYPES, 1));
     rd_kafka_queue_t *queue = rd_kafka_queue_new(look->lag->client.rk);
     rd_kafka_ListConsumerGroups(look->lag->client.rk, options, queue);
