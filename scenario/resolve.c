@@ -277,14 +277,30 @@ static bool expect_drops(struct config_loader *loader, struct scenario *scenario
     return config_parse(loader, &spec_drops_field, node, &scenario->drops);
 }
 
+/* Without the stores' names a map is one output, or one list for each store. It is taken for one output as soon as a key is, or seems to be meant for, an output's own. */
+static bool may_be_one_output(const struct config_node *output)
+{
+    const char *names[NAMES_MAX + 1];
+    uint32_t count = 0;
+    for (const struct config_field *field = spec_outputs_field.item->table->fields;
+         field->name != NULL && count < NAMES_MAX; field++)
+        names[count++] = field->name;
+    names[count] = NULL;
+    for (uint32_t i = 0; i < output->count; i++) {
+        if (config_nearest(output->children[i].key, names) != NULL)
+            return true;
+    }
+    return false;
+}
+
 void resolve_without_config(struct config_loader *loader, struct scenario *scenario)
 {
     const struct config_node *output = scenario->spec->output;
     struct scenario_store nowhere = {0};
-    bool by_name = output != NULL && output->kind == NODE_MAP;
+    bool by_name = output != NULL && output->kind == NODE_MAP && !may_be_one_output(output);
     if (output != NULL && output->kind == NODE_LIST)
         (void)expect_of_store(loader, output, &nowhere);
-    /* A map's lists are those of stores, whatever these are called; one of other things may be a single output. */
+    /* What is no list of maps may be wrong as a whole. */
     for (uint32_t i = 0; by_name && i < output->count; i++) {
         if (output->children[i].kind == NODE_LIST && output->children[i].count > 0 &&
             output->children[i].children[0].kind == NODE_MAP)

@@ -251,6 +251,29 @@ static void names_are_found_in_the_config(void **state)
                     "suite.yaml:4:10: stores.kafka: expected the name of a store (stdout or out), found `kafka`\n");
 }
 
+/* What an output means depends on the config's stores: where that is wrong, only what is one in any case is judged. */
+static void a_mistake_in_the_config_makes_no_others(void **state)
+{
+    (void)state;
+    static const char WRONG[] = "config: {stages: [decode: {formt: json}]}\nname: a\ninput: {value: 1}\noutput: ";
+    static const char TOLD[] = "suite.yaml:1:28: config.stages[0].decode.formt: expected a key that is known here, "
+                               "found `formt`; did you mean `format`?\n";
+    static const char *const OUTPUTS[] = {"{value: [{a: 1}]}\n", "{contains: [{a: 1}], absent: [.b]}\n",
+                                          "{vale: [{a: 1}]}\n", "{value: {a: 1}, other: [{a: 1}]}\n"};
+    char text[512], told[512];
+    assert_mistakes(PART "name: a\ninput: {value: 1}\noutput: {value: [{a: 1}]}\n", "");
+    for (size_t i = 0; i < sizeof OUTPUTS / sizeof OUTPUTS[0]; i++) {
+        snprintf(text, sizeof text, "%s%s", WRONG, OUTPUTS[i]);
+        assert_mistakes(text, TOLD);
+    }
+    snprintf(text, sizeof text, "%s{orders: [{vale: 1}]}\n", WRONG);
+    snprintf(told, sizeof told,
+             "%ssuite.yaml:4:20: output.orders[0].vale: expected a key that is known here, found `vale`; did you mean "
+             "`value`?\n",
+             TOLD);
+    assert_mistakes(text, told);
+}
+
 static void an_answer_is_one_answer(void **state)
 {
     (void)state;
@@ -304,6 +327,7 @@ int main(void)
         cmocka_unit_test(a_record_is_of_a_topic_that_the_config_consumes),
         cmocka_unit_test(mistakes_have_their_places_and_what_was_meant),
         cmocka_unit_test(names_are_found_in_the_config),
+        cmocka_unit_test(a_mistake_in_the_config_makes_no_others),
         cmocka_unit_test(an_answer_is_one_answer),
         cmocka_unit_test(a_config_is_no_scenario_file),
         cmocka_unit_test(what_can_not_be_read_is_told_and_not_passed_over),
