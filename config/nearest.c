@@ -5,8 +5,6 @@
 
 #include "config/report.h"
 
-enum { NAME_MAX_SIZE = 64 };
-
 static unsigned least(unsigned a, unsigned b, unsigned c)
 {
     unsigned low = a < b ? a : b;
@@ -24,7 +22,7 @@ static bool same(char a, char b)
 /* Optimal string alignment: letters added, left out, changed, or two neighbours swapped. */
 static unsigned distance(const char *a, size_t a_size, const char *b, size_t b_size)
 {
-    unsigned rows[3][NAME_MAX_SIZE + 1];
+    unsigned rows[3][CONFIG_NEAR_MAX + 1];
     unsigned *before = rows[0], *last = rows[1], *row = rows[2];
     for (size_t j = 0; j <= b_size; j++)
         last[j] = (unsigned)j;
@@ -49,11 +47,11 @@ const char *config_nearest(const char *name, const char *const *names)
     const char *nearest = NULL;
     /* A third of the letters may be wrong, one at least. */
     unsigned best = size / 3 > 1 ? (unsigned)(size / 3) + 1 : 2;
-    if (size == 0 || size > NAME_MAX_SIZE)
+    if (size == 0 || size > CONFIG_NEAR_MAX)
         return NULL;
     for (; *names != NULL; names++) {
         size_t other = strlen(*names);
-        if (other > NAME_MAX_SIZE || other + best <= size || size + best <= other)
+        if (other > CONFIG_NEAR_MAX || other + best <= size || size + best <= other)
             continue;
         unsigned now = distance(name, size, *names, other);
         if (now < best && now < other) {
@@ -64,11 +62,23 @@ const char *config_nearest(const char *name, const char *const *names)
     return nearest;
 }
 
-const char *config_hint(const char *name, const char *const *names, char ret[CONFIG_HINT_SIZE])
+static const char *write_hint(const char *name, const char *const *names, char quote, char ret[CONFIG_HINT_SIZE])
 {
+    static const char FORMAT[] = "; did you mean %c%s%c?";
+    _Static_assert(sizeof FORMAT + CONFIG_NEAR_MAX <= CONFIG_HINT_SIZE, "the longest name that can be near fits");
     const char *nearest = config_nearest(name, names);
     ret[0] = '\0';
     if (nearest != NULL)
-        snprintf(ret, CONFIG_HINT_SIZE, "; did you mean \"%s\"?", nearest);
+        snprintf(ret, CONFIG_HINT_SIZE, FORMAT, quote, nearest, quote);
     return ret;
+}
+
+const char *config_hint(const char *name, const char *const *names, char ret[CONFIG_HINT_SIZE])
+{
+    return write_hint(name, names, '"', ret);
+}
+
+const char *config_hint_key(const char *name, const char *const *names, char ret[CONFIG_HINT_SIZE])
+{
+    return write_hint(name, names, '`', ret);
 }

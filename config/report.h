@@ -42,12 +42,13 @@ unsigned config_report_warnings(const struct config_report *report);
 void config_report_print(const struct config_report *report, FILE *out, bool colour);
 /* One JSON object a line: file, line, column (0: the whole file), path, severity (error, warning), message. */
 void config_report_print_json(const struct config_report *report, FILE *out);
-/* The nearest of `names` (NULL-terminated) to `name`, or NULL when none is near: for "did you mean". */
+enum { CONFIG_NEAR_MAX = 64, CONFIG_HINT_SIZE = CONFIG_NEAR_MAX + 32 };
+
+/* The nearest of `names` (NULL-terminated) to `name`, or NULL when none is near: for "did you mean". No name of more than CONFIG_NEAR_MAX bytes is. */
 const char *config_nearest(const char *name, const char *const *names);
-
-enum { CONFIG_HINT_SIZE = 96 };
-
 /* For the end of a message: `; did you mean "NAME"?`, or nothing when none is near. Returns ret. */
 const char *config_hint(const char *name, const char *const *names, char ret[CONFIG_HINT_SIZE]);
+/* The same for a key, which messages write in backticks. */
+const char *config_hint_key(const char *name, const char *const *names, char ret[CONFIG_HINT_SIZE]);
 
 #endif

@@ -94,8 +94,9 @@ const char *unknown_key(struct config_loader *loader, const struct config_node *
         config_report_hide(loader->report, node);
     /* A name that is known elsewhere is more likely to be misplaced than misspelt, but for a slip of a letter or two side by side. */
     if (nearest != NULL && (search.count == 0 || difference(node->key, nearest) <= 2)) {
-        config_error_key(loader->report, node, "expected a key that is known here, found `%.64s`; did you mean `%s`?",
-                         node->key, nearest);
+        char hint[CONFIG_HINT_SIZE];
+        config_error_key(loader->report, node, "expected a key that is known here, found `%.64s`%s", node->key,
+                         config_hint_key(node->key, names, hint));
         return nearest;
     }
     if (search.count > 0) {

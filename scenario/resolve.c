@@ -31,11 +31,9 @@ static int find_store(const struct config *config, const char *name)
 static void report_name(struct config_loader *loader, const struct config_node *node, const char *what,
                         const char *const *names)
 {
-    char choices[512];
-    const char *near = config_nearest(node->key, names);
-    config_error_key(loader->report, node, "expected the name of %s (%s), found `%.64s`%s%s%s", what,
-                     found_choices(names, choices, sizeof choices), node->key, near != NULL ? "; did you mean `" : "",
-                     near != NULL ? near : "", near != NULL ? "`?" : "");
+    char choices[512], hint[CONFIG_HINT_SIZE];
+    config_error_key(loader->report, node, "expected the name of %s (%s), found `%.64s`%s", what,
+                     found_choices(names, choices, sizeof choices), node->key, config_hint_key(node->key, names, hint));
 }
 
 static bool declare_stores(struct config_loader *loader, const struct config_map *declared, bool lenient,

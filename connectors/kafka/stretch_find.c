@@ -51,15 +51,14 @@ static bool has_several(const struct find *find)
 /* in: the part of the request that names it. */
 static enum status unknown_topic(struct find *find, const char *in, const char *topic)
 {
+    char hint[CONFIG_HINT_SIZE];
     const char **names = calloc((size_t)find->all->cnt + 1, sizeof *names);
     if (names == NULL)
         return no_memory(find);
     for (int i = 0; i < find->all->cnt; i++)
         names[i] = find->all->elems[i].topic;
-    const char *near = config_nearest(topic, names);
-    (void)error_set(find->error, ERROR_FATAL, "%s: expected one of the source's topics (%s%s), found \"%s\"%s%s%s", in,
-                    names[0], has_several(find) ? ", ..." : "", topic, near != NULL ? ": did you mean \"" : "",
-                    near != NULL ? near : "", near != NULL ? "\"?" : "");
+    (void)error_set(find->error, ERROR_FATAL, "%s: expected one of the source's topics (%s%s), found \"%s\"%s", in,
+                    names[0], has_several(find) ? ", ..." : "", topic, config_hint(topic, names, hint));
     free(names);
     return STATUS_FAILED;
 }

@@ -258,7 +258,7 @@ static void what_is_not_there_is_refused_by_name(void **state)
     assert_refused("find-orders", &request, "there is no partition 7 in find-orders: they are 0 to 1");
     request.partitions = order;
     assert_refused("find-orders, find-bills", &request,
-                   "partitions: expected one of the source's topics (find-bills, ...), found \"find-order\": did you "
+                   "partitions: expected one of the source's topics (find-bills, ...), found \"find-order\"; did you "
                    "mean \"find-orders\"?");
     const struct stretch_offset any[] = {{NULL, 0, 0}}, one[] = {{"find-orders", 1, 0}};
     request = (struct stretch_request){.from = {.kind = STRETCH_OFFSETS, .offsets = any, .offset_count = 1}, .to = NOW};

@@ -374,6 +374,22 @@ static void the_nearest_name_is_a_few_slips_away(void **state)
     }
 }
 
+static void a_hint_is_whole_for_the_longest_name_that_can_be_near(void **state)
+{
+    (void)state;
+    char name[CONFIG_NEAR_MAX + 2] = "", near[CONFIG_NEAR_MAX + 2], hint[CONFIG_HINT_SIZE], expected[256];
+    const char *const names[] = {near, NULL};
+    memset(name, 'n', CONFIG_NEAR_MAX);
+    memcpy(near, name, sizeof near);
+    near[0] = 'm';
+    snprintf(expected, sizeof expected, "; did you mean \"%s\"?", near);
+    assert_string_equal(config_hint(name, names, hint), expected);
+    snprintf(expected, sizeof expected, "; did you mean `%s`?", near);
+    assert_string_equal(config_hint_key(name, names, hint), expected);
+    near[CONFIG_NEAR_MAX] = 'n';
+    assert_string_equal(config_hint(name, names, hint), "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -392,6 +408,7 @@ int main(void)
         cmocka_unit_test(a_variable_is_shown_as_written_and_its_value_never),
         cmocka_unit_test(short_secrets_do_not_garble_words),
         cmocka_unit_test(the_nearest_name_is_a_few_slips_away),
+        cmocka_unit_test(a_hint_is_whole_for_the_longest_name_that_can_be_near),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
