@@ -64,8 +64,8 @@ const char *kafka_seal_words(struct kafka_seal_bound bound, char words[static 64
 
 /* -- samples -- */
 
-/* What the handle that takes samples needs: it fetches little ahead. */
-enum status kafka_stretch_sample_conf(rd_kafka_conf_t *conf, struct error *error);
+/* Sets what the handle that takes samples needs: it fetches little ahead. As kafka_conf_with: takes conf, which may be NULL, and answers it, or NULL. */
+rd_kafka_conf_t *kafka_stretch_sample_conf(rd_kafka_conf_t *conf, struct error *error);
 
 /* Fills in first_time, last_time and bytes. low: where each part's partition begins. What does not come in time stays unknown. */
 void kafka_stretch_sample(struct kafka_client *client, struct stretch *stretch, const int64_t *low,

@@ -315,16 +315,13 @@ static enum status open_client(struct find *find)
     char level[32] = "";
     size_t size = sizeof level;
     rd_kafka_conf_t *conf = kafka_stretch_conf(find->config, find->request->progress, find->error);
+    conf = kafka_stretch_sample_conf(conf, find->error);
     if (conf == NULL)
         return STATUS_FAILED;
     (void)rd_kafka_conf_get(conf, "isolation.level", level, &size);
     /* Behind an open transaction nothing can be consumed. */
     find->isolation = strcmp(level, "read_committed") == 0 ? RD_KAFKA_ISOLATION_LEVEL_READ_COMMITTED
                                                            : RD_KAFKA_ISOLATION_LEVEL_READ_UNCOMMITTED;
-    if (kafka_stretch_sample_conf(conf, find->error) != STATUS_OK) {
-        rd_kafka_conf_destroy(conf);
-        return STATUS_FAILED;
-    }
     if (kafka_client_open(&find->client, KAFKA_CONSUMER, conf, find->error) != STATUS_OK)
         return STATUS_FAILED;
     rd_kafka_poll_set_consumer(find->client.rk);

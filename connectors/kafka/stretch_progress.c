@@ -141,21 +141,12 @@ rd_kafka_conf_t *kafka_stretch_conf(const struct kafka_source_config *config, co
     };
     struct kafka_source_config alone = *config;
     char group[KAFKA_STRETCH_GROUP];
-    enum status status = STATUS_OK;
     kafka_stretch_group(config, progress, group);
     alone.group = group;
     alone.instance = NULL;
     /* Whoever is no member commits in the classic protocol. */
     alone.protocol = KAFKA_PROTOCOL_CLASSIC;
-    rd_kafka_conf_t *conf = kafka_source_conf(&alone, error);
-    if (conf == NULL)
-        return NULL;
-    for (const struct kafka_setting *setting = own; setting->name != NULL && status == STATUS_OK; setting++)
-        status = setting->value != NULL ? kafka_conf_set(conf, setting->name, setting->value, error) : STATUS_OK;
-    if (status == STATUS_OK)
-        return conf;
-    rd_kafka_conf_destroy(conf);
-    return NULL;
+    return kafka_conf_with(kafka_source_conf(&alone, error), own, error);
 }
 
 enum status kafka_stretch_committed(struct kafka_client *client, struct context *context,

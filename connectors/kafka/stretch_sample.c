@@ -126,7 +126,7 @@ static void sample_round(struct sampling *sampling, int64_t back)
     }
 }
 
-enum status kafka_stretch_sample_conf(rd_kafka_conf_t *conf, struct error *error)
+rd_kafka_conf_t *kafka_stretch_sample_conf(rd_kafka_conf_t *conf, struct error *error)
 {
     static const struct kafka_setting OWN[] = {
         {"fetch.message.max.bytes", "65536"}, /* a broker sends one batch at least, however large */
@@ -134,10 +134,7 @@ enum status kafka_stretch_sample_conf(rd_kafka_conf_t *conf, struct error *error
         {"fetch.wait.max.ms", "100"},
         {NULL, NULL},
     };
-    enum status status = STATUS_OK;
-    for (const struct kafka_setting *own = OWN; own->name != NULL && status == STATUS_OK; own++)
-        status = kafka_conf_set(conf, own->name, own->value, error);
-    return status;
+    return kafka_conf_with(conf, OWN, error);
 }
 
 void kafka_stretch_sample(struct kafka_client *client, struct stretch *stretch, const int64_t *low,
