@@ -80,6 +80,7 @@ static enum exit_code archive_frames(const struct command *command, const struct
                                     .store_count = 1,
                                     .check = note_stretch,
                                     .check_arg = &store,
+                                    .ids = true,
                                     .passes_over = true,
                                     .passed_over = count_passed_over,
                                     .arg = &passed_over};

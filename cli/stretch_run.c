@@ -145,6 +145,7 @@ static enum exit_code prepare(struct run *run)
     }
     run->request = *stretch_options_request(run->options);
     run->request.onward = job->onward;
+    run->request.ids = job->ids;
     if (run->request.progress == NULL)
         run->request.progress = job->config_name;
     snprintf(run->service, sizeof run->service, "%s.%s", run->config->service,

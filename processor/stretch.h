@@ -61,6 +61,8 @@ struct stretch_request {
     const char *progress;
     /* When the stretch under that name is finished, the next one under it: from where it ended up to what `to` says. Else a finished one stays so. */
     bool onward;
+    /* The parts' ids are wanted: a source that has them, and can't tell them, fails. */
+    bool ids;
 };
 
 /* A topic's own (KIP-516): one that was deleted and made anew has another. Both 0: not known. */

@@ -209,6 +209,7 @@ static bool will_pass(rd_kafka_resp_err_t err)
     case RD_KAFKA_RESP_ERR__TIMED_OUT:
     case RD_KAFKA_RESP_ERR__TRANSPORT:
     case RD_KAFKA_RESP_ERR__WAIT_COORD:
+    case RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE:
     case RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS:
     case RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE:
     case RD_KAFKA_RESP_ERR_NOT_COORDINATOR:
@@ -294,8 +295,11 @@ rd_kafka_resp_err_t kafka_ask_unsettled(struct kafka_client *client, struct cont
 
 /* -- ids -- */
 
-static void take_ids(const rd_kafka_event_t *event, const char **topics, size_t count, struct topic_id *ret)
+/* The first error of a topic. */
+static rd_kafka_resp_err_t take_ids(const rd_kafka_event_t *event, const char **topics, size_t count,
+                                    struct topic_id *ret)
 {
+    rd_kafka_resp_err_t err = RD_KAFKA_RESP_ERR_NO_ERROR;
     size_t told = 0;
     const rd_kafka_DescribeTopics_result_t *result = rd_kafka_event_DescribeTopics_result((rd_kafka_event_t *)event);
     const rd_kafka_TopicDescription_t **found = result != NULL ? rd_kafka_DescribeTopics_result_topics(result, &told)
@@ -303,30 +307,58 @@ static void take_ids(const rd_kafka_event_t *event, const char **topics, size_t 
     for (size_t i = 0; i < told * count; i++) {
         const rd_kafka_TopicDescription_t *topic = found[i / count];
         const rd_kafka_Uuid_t *id = rd_kafka_TopicDescription_topic_id(topic);
+        const rd_kafka_error_t *refused = rd_kafka_TopicDescription_error(topic);
+        if (refused != NULL && err == RD_KAFKA_RESP_ERR_NO_ERROR)
+            err = rd_kafka_error_code(refused);
         if (id == NULL || strcmp(rd_kafka_TopicDescription_name(topic), topics[i % count]) != 0)
             continue;
         ret[i % count] = (struct topic_id){.high = (uint64_t)rd_kafka_Uuid_most_significant_bits(id),
                                            .low = (uint64_t)rd_kafka_Uuid_least_significant_bits(id)};
     }
+    return err;
 }
 
-void kafka_ask_topic_ids(struct kafka_client *client, struct context *context, const char **topics, size_t count,
-                         struct topic_id *ret)
+static rd_kafka_resp_err_t ask_ids(struct kafka_client *client, struct context *context,
+                                   const rd_kafka_TopicCollection_t *names, const char **topics, size_t count,
+                                   struct topic_id *ret)
 {
+    char words[256];
     rd_kafka_resp_err_t err;
-    memset(ret, 0, count * sizeof *ret);
-    if (count == 0 || kafka_ask_left(context) == 0)
-        return;
     rd_kafka_AdminOptions_t *options = kafka_ask_options(client, context, RD_KAFKA_ADMIN_OP_DESCRIBETOPICS);
-    rd_kafka_TopicCollection_t *names = rd_kafka_TopicCollection_of_topic_names(topics, count);
+    /* Not all of the time that is left: the next broker may answer. */
+    (void)rd_kafka_AdminOptions_set_request_timeout(options, kafka_ask_patience(context), words, sizeof words);
     rd_kafka_queue_t *queue = rd_kafka_queue_new(client->rk);
     rd_kafka_DescribeTopics(client->rk, names, options, queue);
     rd_kafka_event_t *event = kafka_ask_wait(client, context, queue, &err);
-    if (event != NULL) {
-        take_ids(event, topics, count, ret);
+    memset(ret, 0, count * sizeof *ret);
+    if (event != NULL && err == RD_KAFKA_RESP_ERR_NO_ERROR)
+        err = take_ids(event, topics, count, ret);
+    if (event != NULL)
         rd_kafka_event_destroy(event);
-    }
     rd_kafka_queue_destroy(queue);
-    rd_kafka_TopicCollection_destroy(names);
     rd_kafka_AdminOptions_destroy(options);
+    return err;
+}
+
+static bool knows_no_ids(rd_kafka_resp_err_t err)
+{
+    return err == RD_KAFKA_RESP_ERR__UNSUPPORTED_FEATURE || err == RD_KAFKA_RESP_ERR_UNSUPPORTED_VERSION;
+}
+
+rd_kafka_resp_err_t kafka_ask_topic_ids(struct kafka_client *client, struct context *context, const char **topics,
+                                        size_t count, struct topic_id *ret)
+{
+    rd_kafka_resp_err_t err = RD_KAFKA_RESP_ERR__TIMED_OUT;
+    memset(ret, 0, count * sizeof *ret);
+    if (count == 0)
+        return RD_KAFKA_RESP_ERR_NO_ERROR;
+    rd_kafka_TopicCollection_t *names = rd_kafka_TopicCollection_of_topic_names(topics, count);
+    while (kafka_ask_patience(context) > 0) {
+        err = ask_ids(client, context, names, topics, count, ret);
+        if (!will_pass(err))
+            break;
+        (void)context_sleep(context, 100 * CLOCK_MS);
+    }
+    rd_kafka_TopicCollection_destroy(names);
+    return knows_no_ids(err) ? RD_KAFKA_RESP_ERR_NO_ERROR : err;
 }

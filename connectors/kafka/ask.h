@@ -29,8 +29,11 @@ rd_kafka_resp_err_t kafka_ask_partitions(struct kafka_client *client, struct con
 rd_kafka_resp_err_t kafka_ask_offsets(struct kafka_client *client, struct context *context,
                                       rd_kafka_topic_partition_list_t *list, rd_kafka_IsolationLevel_t isolation);
 
-/* What the client's group has committed. Asked for again: an offset in a transaction that is not over yet, and a coordinator that is not ready or has moved. Partitions may
- * have an err of their own all the same. */
+/*
+ * What the client's group has committed. Blocks up to the context's deadline, asking again where an offset is in a transaction that is not over yet, and where a coordinator
+ * is not ready or has moved. RD_KAFKA_RESP_ERR__TIMED_OUT also when there was no time left to ask. Partitions may have an err of their own all the same. Serves the
+ * client's main queue, its callbacks: no partition may be assigned, as in kafka_ask_wait.
+ */
 rd_kafka_resp_err_t kafka_ask_committed(struct kafka_client *client, struct context *context,
                                         rd_kafka_topic_partition_list_t *list);
 
@@ -39,9 +42,12 @@ rd_kafka_resp_err_t kafka_ask_committed(struct kafka_client *client, struct cont
 rd_kafka_resp_err_t kafka_ask_unsettled(struct kafka_client *client, struct context *context, const char *group,
                                         rd_kafka_topic_partition_list_t *list);
 
-/* The ids of the topics, as many as there are names. Those that can't be told (brokers before 2.8, a question that was not answered) are 0. */
-void kafka_ask_topic_ids(struct kafka_client *client, struct context *context, const char **topics, size_t count,
-                         struct topic_id *ret);
+/*
+ * The ids of the topics, as many as there are names; those of brokers before 2.8, which have none, are 0. Blocks and serves as kafka_ask_committed does. An error: it was
+ * not answered by the deadline, or was refused for a topic, and the ids that are 0 tell nothing.
+ */
+rd_kafka_resp_err_t kafka_ask_topic_ids(struct kafka_client *client, struct context *context, const char **topics,
+                                        size_t count, struct topic_id *ret);
 
 /* -- for other questions that are answered by an event -- */
 

@@ -247,17 +247,18 @@ static enum status find_ids(struct find *find)
     const char **topics = calloc(stretch->count + 1, sizeof *topics);
     struct topic_id *ids = calloc(stretch->count + 1, sizeof *ids);
     size_t count = 0;
-    for (unsigned i = 0; i < stretch->count && topics != NULL && ids != NULL; i++) {
+    enum status status = topics != NULL && ids != NULL ? STATUS_OK : no_memory(find);
+    for (unsigned i = 0; i < stretch->count && status == STATUS_OK; i++) {
         if (count == 0 || strcmp(topics[count - 1], stretch->parts[i].topic) != 0)
             topics[count++] = stretch->parts[i].topic;
     }
-    if (topics != NULL && ids != NULL)
-        kafka_ask_topic_ids(&find->client, find->context, topics, count, ids);
-    for (unsigned i = 0, at = 0; i < stretch->count && count > 0; i++) {
+    if (status == STATUS_OK)
+        status = kafka_ask_judge(&find->client, kafka_ask_topic_ids(&find->client, find->context, topics, count, ids),
+                                 "the ids of the topics", find->error);
+    for (unsigned i = 0, at = 0; i < stretch->count && status == STATUS_OK; i++) {
         at += strcmp(topics[at], stretch->parts[i].topic) != 0;
         stretch->parts[i].id = ids[at];
     }
-    enum status status = topics != NULL && ids != NULL ? STATUS_OK : no_memory(find);
     free(topics);
     free(ids);
     return status;
@@ -275,7 +276,7 @@ static enum status add_parts(struct find *find)
     enum status status = added ? STATUS_OK : no_memory(find);
     if (status == STATUS_OK && find->resumed)
         status = kafka_find_check_old(find);
-    if (status == STATUS_OK)
+    if (status == STATUS_OK && find->request->ids)
         status = find_ids(find);
     if (status == STATUS_OK) {
         kafka_find_filter(find);
