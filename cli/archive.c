@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cli/load.h"
+#include "cli/progress_name.h"
 #include "cli/stretch_run.h"
 #include "cli/verbs.h"
 #include "config/config.h"
@@ -19,7 +20,7 @@
 
 #define SEGMENT (INT64_C(256) * 1024 * 1024)
 
-enum { LEVEL = 3, LEVEL_MOST = 19, LINES_FRAME = 1024 * 1024, NAME_SIZE = 80 };
+enum { LEVEL = 3, LEVEL_MOST = 19, LINES_FRAME = 1024 * 1024 };
 
 extern const struct store_type file_store;
 
@@ -115,26 +116,46 @@ static enum exit_code archive_lines(const struct command *command, const struct 
     return stretch_run(command, config, &job);
 }
 
+/* What makes other records be written, or to another place: who is done with the one has nothing of the other. */
+static const enum option_id ASKED[] = {OPTION_KEY, OPTION_WHERE, OPTION_DIR, OPTION_FORMAT, OPTION_NONE};
+
+/* False: said. */
+static bool name_progress(const struct command *command, const struct options *options, char name[PROGRESS_NAME_SIZE])
+{
+    char dir[PATH_MAX], message[1024];
+    struct command asking = *command;
+    if (disk_resolve(options->dir, dir, sizeof dir))
+        asking.values[OPTION_DIR] = dir;
+    asking.values[OPTION_FORMAT] = options->lines ? "ndjson" : NULL;
+    /* A replay of that name has a progress of its own. */
+    return progress_name_given(command, "archive.", &asking, ASKED, name, message, sizeof message) || say(message);
+}
+
+static enum exit_code archive_config(const struct command *command, const struct config *config,
+                                     const struct options *options)
+{
+    struct error error;
+    char name[PROGRESS_NAME_SIZE];
+    struct command named = *command;
+    /* The plan says it already, and makes nothing. */
+    if (disk_may_make_folder(options->dir, &error) != STATUS_OK) {
+        (void)say(error.text);
+        return EXIT_CONFIG;
+    }
+    if (command_has(command, OPTION_NAME)) {
+        if (!name_progress(command, options, name))
+            return EXIT_USAGE;
+        named.values[OPTION_NAME] = name;
+    }
+    return options->lines ? archive_lines(&named, config, options) : archive_frames(&named, config, options);
+}
+
 static enum exit_code archive(const struct command *command, const struct options *options)
 {
     const struct config *config = load_config(command->arguments[0], command);
     if (config == NULL)
         return EXIT_CONFIG;
-    struct error error;
-    /* The plan says it already, and makes nothing. */
-    if (disk_may_make_folder(options->dir, &error) != STATUS_OK) {
-        (void)say(error.text);
-        config_free(config);
-        return EXIT_CONFIG;
-    }
-    char name[NAME_SIZE];
-    struct command own = *command;
-    /* A replay of that name has a progress of its own. */
-    if (command_has(command, OPTION_NAME) && command->values[OPTION_NAME][0] != '\0') {
-        snprintf(name, sizeof name, "archive.%s", command->values[OPTION_NAME]);
-        own.values[OPTION_NAME] = name;
-    }
-    enum exit_code code = options->lines ? archive_lines(&own, config, options) : archive_frames(&own, config, options);
+    enum exit_code code = archive_config(command, config, options);
     config_free(config);
     return code;
 }

@@ -102,21 +102,26 @@ static enum exit_code replay_config(const struct command *command, const struct 
 /* What makes other records be taken, or go elsewhere. Other bounds and partitions are refused under one name: who gives them sees that they differ. */
 static const enum option_id ASKED[] = {OPTION_KEY, OPTION_WHERE, OPTION_STORE, OPTION_INTO_TOPIC, OPTION_NONE};
 
-enum exit_code verb_replay(const struct command *command)
+static enum exit_code replay_named(const struct command *command, const struct config *config)
 {
     struct command named = *command;
-    char name[PROGRESS_NAME_SIZE];
+    char name[PROGRESS_NAME_SIZE], message[1024];
+    if (command_has(command, OPTION_NAME)) {
+        if (!progress_name_given(command, "", command, ASKED, name, message, sizeof message))
+            return say(message, EXIT_USAGE);
+        named.values[OPTION_NAME] = name;
+    }
+    return replay_config(&named, config);
+}
+
+enum exit_code verb_replay(const struct command *command)
+{
     if (command_has(command, OPTION_SAME_TOPIC) && !command_has(command, OPTION_INTO_TOPIC))
         return say("--same-topic is for --into-topic, which is not given", EXIT_USAGE);
     const struct config *config = load_config(command->arguments[0], command);
     if (config == NULL)
         return EXIT_CONFIG;
-    /* One that is no good is told as it was given. */
-    if (command_has(command, OPTION_NAME) && command->values[OPTION_NAME][0] != '\0') {
-        progress_name(command, command->values[OPTION_NAME], ASKED, name);
-        named.values[OPTION_NAME] = name;
-    }
-    enum exit_code code = replay_config(&named, config);
+    enum exit_code code = replay_named(command, config);
     config_free(config);
     return code;
 }

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -112,6 +113,51 @@ enum status disk_may_make_folder(const char *path, struct error *error)
     if (!S_ISDIR(info.st_mode) || faccessat(AT_FDCWD, part, W_OK | X_OK, AT_EACCESS) != 0)
         return disk_failed("make folder", path, error);
     return STATUS_OK;
+}
+
+/* Goes on from `at` ("": the root), which is resolved. What is not there stays as it is said: it will be a folder. */
+static bool resolve_part(char at[static PATH_MAX], const char *part, size_t size)
+{
+    char there[PATH_MAX];
+    size_t length = strlen(at);
+    if (size == 0 || (size == 1 && part[0] == '.'))
+        return true;
+    if (size == 2 && part[0] == '.' && part[1] == '.') {
+        char *slash = strrchr(at, '/');
+        if (slash != NULL)
+            *slash = '\0';
+        return true;
+    }
+    if (length + size + 2 > PATH_MAX)
+        return false;
+    at[length] = '/';
+    memcpy(at + length + 1, part, size);
+    at[length + 1 + size] = '\0';
+    if (realpath(at, there) != NULL)
+        memcpy(at, there, strlen(there) + 1);
+    if (strcmp(at, "/") == 0)
+        at[0] = '\0';
+    return true;
+}
+
+bool disk_resolve(const char *path, char *ret, size_t size)
+{
+    char at[PATH_MAX] = "";
+    if (path[0] != '/' && realpath(".", at) == NULL)
+        return false;
+    if (strcmp(at, "/") == 0)
+        at[0] = '\0';
+    while (*path != '\0') {
+        size_t length = strcspn(path, "/");
+        if (!resolve_part(at, path, length))
+            return false;
+        path += length + (path[length] == '/');
+    }
+    const char *resolved = at[0] != '\0' ? at : "/";
+    if (strlen(resolved) >= size)
+        return false;
+    memcpy(ret, resolved, strlen(resolved) + 1);
+    return true;
 }
 
 enum status disk_write(int fd, const void *data, size_t size, int64_t offset, const char *path, struct error *error)

@@ -15,6 +15,11 @@ enum status disk_failed(const char *what, const char *path, struct error *error)
 enum status disk_make_folder(const char *path, struct error *error) WARN_UNUSED;
 /* Whether that could be done, as far as one sees without doing it. */
 enum status disk_may_make_folder(const char *path, struct error *error) WARN_UNUSED;
+/*
+ * The path without what can be said in several ways: from the root on, links followed, no "." and "..". It may lead to what is not there yet, and is the same once that is
+ * made. False: it's longer than `size` takes, or there is no working directory.
+ */
+bool disk_resolve(const char *path, char *ret, size_t size) WARN_UNUSED;
 /* Makes the names in the folder durable: after creating or renaming a file there. */
 enum status disk_sync_folder(const char *path, struct error *error) WARN_UNUSED;
 /* Writes all of it at the offset, or fails having written some. */
