@@ -7,6 +7,7 @@
 
 #include "connectors/archive/catalog.h"
 #include "connectors/archive/inflate.h"
+#include "connectors/archive/order.h"
 #include "connectors/archive/segment.h"
 #include "processor/check.h"
 #include "processor/timestamp.h"
@@ -19,6 +20,7 @@ struct tally {
     uint64_t records;
     int64_t first, last, earliest, latest; /* -1: none */
     int64_t stored, raw;                   /* bytes */
+    struct archive_order order;
 };
 
 struct listing {
@@ -111,6 +113,8 @@ static void look_at(struct listing *listing, const struct archive_name *name, st
     if (fd >= 0)
         close(fd);
     judge(listing, name->path, &segment);
+    if (archive_order_add(&tally->order, name, &segment, &error) != STATUS_OK)
+        tell(listing, "", error.text);
     archive_segment_fini(&segment);
 }
 

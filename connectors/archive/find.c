@@ -12,6 +12,7 @@
 
 #include "connectors/archive/catalog.h"
 #include "connectors/archive/inflate.h"
+#include "connectors/archive/order.h"
 #include "connectors/archive/progress.h"
 #include "connectors/archive/segment.h"
 #include "connectors/archive/source.h"
@@ -26,6 +27,7 @@ struct located {
 struct holding {
     struct located *frames;
     uint32_t count, room;
+    struct archive_order order;
     char note[160];
 };
 
@@ -58,10 +60,6 @@ static enum status hold_frames(struct finding *finding, struct holding *holding,
         holding->frames = frames;
         holding->room = room;
     }
-    if (segment->count > 0 && holding->count > 0 &&
-        segment->frames[0].first <= holding->frames[holding->count - 1].frame.last)
-        return error_set(finding->error, ERROR_FATAL, "%s and %s have offsets in common: move one of them away",
-                         holding->frames[holding->count - 1].path, path);
     for (uint32_t i = 0; i < segment->count; i++)
         holding->frames[holding->count++] = (struct located){.path = path, .frame = segment->frames[i]};
     return STATUS_OK;
@@ -74,23 +72,16 @@ static enum status hold_file(struct finding *finding, struct holding *holding, c
     if (status != STATUS_OK)
         return status;
     const char *base = strrchr(name->path, '/') + 1;
-    if (segment.topic[0] != '\0' && (strcmp(segment.topic, name->topic) != 0 || segment.partition != name->partition))
-        status = error_set(finding->error, ERROR_FATAL, "%s has records of %s/%d in it", name->path, segment.topic,
-                           segment.partition);
-    else if (segment.damaged >= 0)
+    status = archive_order_add(&holding->order, name, &segment, finding->error);
+    if (status == STATUS_OK && segment.damaged >= 0)
         status = error_set(finding->error, ERROR_FATAL, "%s is damaged at byte %lld, and has whole frames behind that",
                            name->path, (long long)segment.damaged);
-    else if (segment.count == 0)
+    else if (status == STATUS_OK && segment.count == 0)
         /* Its name says that it has records; those would silently not come. */
         status = error_set(finding->error, ERROR_FATAL,
                            "%s: not one frame of it is whole (%lld bytes): move it away, or archive its records again",
                            name->path, (long long)segment.size);
-    else if (segment.frames[0].first != name->first)
-        /* Who begins in the middle opens the segment whose name says that it has that offset. */
-        status = error_set(finding->error, ERROR_FATAL,
-                           "%s begins at offset %lld, which its name does not say: give it the name that it had",
-                           name->path, (long long)segment.frames[0].first);
-    else
+    else if (status == STATUS_OK)
         status = hold_frames(finding, holding, name->path, &segment);
     if (archive_segment_torn(&segment) > 0)
         snprintf(holding->note, sizeof holding->note, "%s has a torn tail of %lld bytes", base,

@@ -13,6 +13,7 @@
 
 #include "connectors/archive/catalog.h"
 #include "connectors/archive/lookup.h"
+#include "connectors/archive/order.h"
 #include "connectors/archive/segment.h"
 #include "processor/disk.h"
 #include "processor/log.h"
@@ -102,12 +103,6 @@ static enum status make_sure(const char *path, struct error *error)
     return status;
 }
 
-static bool is_another(const struct topic_id *a, const struct topic_id *b)
-{
-    bool known = (a->high != 0 || a->low != 0) && (b->high != 0 || b->low != 0);
-    return known && (a->high != b->high || a->low != b->low);
-}
-
 static enum status take_up(struct archive_shelf *shelf, const struct archive_name *name, struct error *error)
 {
     struct archive_segment segment;
@@ -118,7 +113,7 @@ static enum status take_up(struct archive_shelf *shelf, const struct archive_nam
         (strcmp(segment.topic, shelf->head.topic) != 0 || segment.partition != shelf->head.partition))
         status = error_set(error, ERROR_FATAL, "%s has records of %s/%d in it", name->path, segment.topic,
                            segment.partition);
-    else if (is_another(&segment.id, &shelf->head.id))
+    else if (archive_is_another(&segment.id, &shelf->head.id))
         status = error_set(error, ERROR_FATAL,
                            "%s has records of an earlier topic %s: it was deleted and made anew since; archive into "
                            "another folder",
