@@ -246,15 +246,19 @@ static enum status find_ids(struct find *find)
     struct stretch *stretch = find->stretch;
     const char **topics = calloc(stretch->count + 1, sizeof *topics);
     struct topic_id *ids = calloc(stretch->count + 1, sizeof *ids);
+    if (topics == NULL || ids == NULL) {
+        free(topics);
+        free(ids);
+        return no_memory(find);
+    }
     size_t count = 0;
-    enum status status = topics != NULL && ids != NULL ? STATUS_OK : no_memory(find);
-    for (unsigned i = 0; i < stretch->count && status == STATUS_OK; i++) {
+    for (unsigned i = 0; i < stretch->count; i++) {
         if (count == 0 || strcmp(topics[count - 1], stretch->parts[i].topic) != 0)
             topics[count++] = stretch->parts[i].topic;
     }
-    if (status == STATUS_OK)
-        status = kafka_ask_judge(&find->client, kafka_ask_topic_ids(&find->client, find->context, topics, count, ids),
-                                 "the ids of the topics", find->error);
+    enum status status = kafka_ask_judge(&find->client,
+                                         kafka_ask_topic_ids(&find->client, find->context, topics, count, ids),
+                                         "the ids of the topics", find->error);
     for (unsigned i = 0, at = 0; i < stretch->count && status == STATUS_OK; i++) {
         at += strcmp(topics[at], stretch->parts[i].topic) != 0;
         stretch->parts[i].id = ids[at];
