@@ -158,6 +158,7 @@ static struct kafka_dead_letter *sink_new(const struct dead_letter_config *confi
     CHECK_CALL(pthread_mutex_init(&sink->mutex, NULL));
     CHECK_CALL(pthread_cond_init(&sink->answered_cond, NULL));
     letters_init(&sink->again);
+    letters_init(&sink->suspects);
     letters_init(&sink->answers);
     backoff_init(&sink->backoff, CLOCK_SECOND, 30 * CLOCK_SECOND);
     return sink;

@@ -2,9 +2,13 @@
  * A letter is handed to an idempotent producer and settled when the broker acknowledged it; what fails is sent again, for ever: a record whose letter is
  * lost would be lost.
  *   - the broker refuses (no topic, no right): again after a backoff;
- *   - too large: all messages of a batch fail for one. Each is sent again alone; the one that fails alone is cut by half, until it fits;
+ *   - too large: all messages of a batch fail for one, or for their sum. Each is a suspect and sent again alone; the one that fails alone is cut by half, until
+ *     it fits;
  *   - its timestamp (the record's) is too far from the broker's clock: likewise alone, then without it; a header has it all the same;
  *   - the producer is beyond repair: a new one is made, and everything is sent again.
+ *
+ * Alone means that librdkafka has no other letter, as it makes a batch of all that it has. While a suspect waits for that, and then for its answer, what is
+ * written waits too. After each suspect these have their turn: one that the broker never takes holds nobody back.
  */
 #include <poll.h>
 #include <stdlib.h>
@@ -60,7 +64,7 @@ static bool send_locked(struct kafka_dead_letter *sink, struct letter *letter)
 
 void sink_send_locked(struct kafka_dead_letter *sink, struct letter *letter)
 {
-    if (!send_locked(sink, letter))
+    if (sink->alone || !send_locked(sink, letter))
         letters_push(&sink->again, letter);
 }
 
@@ -164,7 +168,14 @@ static void failed(struct kafka_dead_letter *sink, struct letter *letter, bool w
         refused(sink, letter);
     }
     sink_lock(sink);
-    letters_push(&sink->again, letter);
+    letters_push(letter->alone ? &sink->suspects : &sink->again, letter);
+    sink_unlock(sink);
+}
+
+static void end_alone(struct kafka_dead_letter *sink)
+{
+    sink_lock(sink);
+    sink->alone = false;
     sink_unlock(sink);
 }
 
@@ -172,9 +183,9 @@ static void serve_answers(struct kafka_dead_letter *sink)
 {
     struct letter *letter;
     while ((letter = letters_pop(&sink->answers)) != NULL) {
-        bool was_alone = letter == sink->alone;
+        bool was_alone = letter->alone;
         if (was_alone)
-            sink->alone = NULL;
+            end_alone(sink);
         if (letter->err == RD_KAFKA_RESP_ERR_NO_ERROR)
             delivered(sink, letter);
         else
@@ -184,37 +195,45 @@ static void serve_answers(struct kafka_dead_letter *sink)
 
 /* -- sending again -- */
 
-/* One that librdkafka does not take at once; NULL: it took all that may go now. */
-static struct letter *send_due_locked(struct kafka_dead_letter *sink, struct letters *due)
+static bool any_sent_locked(const struct kafka_dead_letter *sink)
 {
-    struct letter *letter, *refused = NULL;
-    while ((letter = letters_pop(due)) != NULL) {
-        if (refused != NULL || (letter->alone && sink->alone != NULL)) {
-            letters_push(&sink->again, letter);
-            continue;
-        }
-        if (!send_locked(sink, letter))
-            refused = letter;
-        else if (letter->alone)
-            sink->alone = letter;
+    for (const struct letter *letter = sink->under_way; letter != NULL; letter = letter->newer) {
+        if (letter->sent)
+            return true;
     }
-    return refused;
+    return false;
 }
 
+/* One that librdkafka does not take at once; NULL: it took all that may go now. */
+static struct letter *send_due_locked(struct kafka_dead_letter *sink)
+{
+    struct letter *letter;
+    while (!sink->alone && (letter = letters_pop(&sink->again)) != NULL) {
+        if (!send_locked(sink, letter))
+            return letter;
+    }
+    sink->alone = sink->suspects.first != NULL;
+    if (!sink->alone || any_sent_locked(sink))
+        return NULL;
+    letter = letters_pop(&sink->suspects);
+    if (send_locked(sink, letter))
+        return NULL;
+    sink->alone = false;
+    return letter;
+}
+
+/* What librdkafka refuses by itself, it refuses for its own sake. */
 static void send_again(struct kafka_dead_letter *sink)
 {
-    struct letters due;
-    struct letter *letter;
-    if (sink->alone != NULL || clock_now() < sink->again_at)
+    struct letter *refused = NULL;
+    if (clock_now() < sink->again_at)
         return;
-    letters_init(&due);
     sink_lock(sink);
-    while (sink->client.rk != NULL && (letter = letters_pop(&sink->again)) != NULL)
-        letters_push(&due, letter);
-    letter = send_due_locked(sink, &due);
+    if (sink->client.rk != NULL)
+        refused = send_due_locked(sink);
     sink_unlock(sink);
-    if (letter != NULL)
-        failed(sink, letter, true);
+    if (refused != NULL)
+        failed(sink, refused, true);
 }
 
 /* -- the producer -- */
@@ -241,15 +260,6 @@ enum status sink_open_producer(struct kafka_dead_letter *sink, struct error *err
     error_set(error, ERROR_FATAL, "errors.dead_letter.topic: %s", rd_kafka_err2str(rd_kafka_last_error()));
     (void)kafka_client_close(&sink->client, CLOSE_PATIENCE);
     return STATUS_FAILED;
-}
-
-static bool any_sent_locked(const struct kafka_dead_letter *sink)
-{
-    for (const struct letter *letter = sink->under_way; letter != NULL; letter = letter->newer) {
-        if (letter->sent)
-            return true;
-    }
-    return false;
 }
 
 /* With the mutex, or when nobody else is there. True: all letters are back, those that were under way as answers. */

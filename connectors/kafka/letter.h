@@ -10,13 +10,13 @@
 #include "processor/batch.h"
 
 struct letter {
-    struct letter *next;           /* in the list that it is in: answered, or to be sent again */
+    struct letter *next;           /* in the list that it is in: answered, or to be sent */
     struct letter *newer, **older; /* all that are under way */
     struct ticket *ticket;         /* a reference; NULL in tests without a ledger */
     uint32_t index;                /* in the ticket */
     bool all_branches;
     bool sent;  /* librdkafka has it, and points into it */
-    bool alone; /* to be sent by itself: so that its failure is its own */
+    bool alone; /* a suspect: only ever sent by itself, so that its failure is its own */
     int64_t timestamp;
     rd_kafka_headers_t *headers; /* ours while it is not sent */
     rd_kafka_resp_err_t err;     /* the answer */

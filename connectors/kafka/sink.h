@@ -33,10 +33,11 @@ struct kafka_dead_letter {
     rd_kafka_topic_t *rkt;      /* mutex */
     struct letter *under_way;   /* mutex: all letters, by newer */
     size_t count, bytes;        /* mutex: of these */
-    struct letters again;       /* mutex: to be sent again */
+    struct letters again;       /* mutex: to be sent, again or when the suspect has its answer */
+    struct letters suspects;    /* mutex: each to be sent alone, see deliver.c */
+    bool alone;                 /* mutex: only a suspect may be sent, and only while librdkafka has nothing else */
     struct error dead;          /* mutex: nothing can be delivered any more */
     struct letters answers;     /* the thread's: what the callback was told */
-    struct letter *alone;       /* the thread's: sent by itself, not answered yet */
     int64_t again_at;           /* the thread's */
     struct backoff backoff;     /* the thread's */
 };

@@ -17,6 +17,7 @@
 #include "processor/health.h"
 #include "tests/support/memory.h"
 #include "tests/support/mock.h"
+#include "tests/support/proxy.h"
 #include "tests/support/records.h"
 #include "tests/support/running.h"
 
@@ -114,21 +115,30 @@ struct fixture {
     struct context *context;
     struct health *health;
     struct dead_letter *sink;
+    struct proxy *proxy; /* NULL: nothing is between the sink and the broker */
+    uint64_t passed;     /* bytes of requests that the proxy was let pass */
+    unsigned too_large;  /* requests */
     struct error error;
 };
 
-static const char *const TWO_KIB[] = {"2000"};
-static const char *names_of_limit[] = {"message.max.bytes"};
+static void put_proxy_before_broker(struct fixture *fixture)
+{
+    fixture->proxy = proxy_new(0, (unsigned)atoi(strchr(fixture->mock.brokers, ':') + 1));
+    rd_kafka_mock_broker_set_host_port(fixture->mock.cluster, 1, "127.0.0.1", (int)proxy_port(fixture->proxy));
+}
 
-/* limited: message.max.bytes is 2000. */
-static void begin_with(struct fixture *fixture, bool limited)
+/* property: of librdkafka's, for the sink; NULL: none. */
+static void begin_with(struct fixture *fixture, const char *property, const char *value, bool proxied)
 {
     char text[256];
-    const struct config_map properties = {.count = limited, .keys = names_of_limit, .values = (void *)TWO_KIB};
+    const struct config_map properties = {
+        .count = property != NULL, .keys = &property, .values = (void *)(const char *[]){value}};
     const struct dead_letter_config config = {.topic = "orders.dlq", .properties = &properties};
     *fixture = (struct fixture){0};
     mock_init(&fixture->mock);
     mock_topic(&fixture->mock, "orders.dlq", 1);
+    if (proxied)
+        put_proxy_before_broker(fixture);
     records_init(&fixture->records);
     fixture->ledger = ledger_new(1, NULL);
     fixture->partition = ledger_assign(fixture->ledger, "orders", 0);
@@ -152,7 +162,7 @@ static void begin_with(struct fixture *fixture, bool limited)
 
 static void begin(struct fixture *fixture)
 {
-    begin_with(fixture, false);
+    begin_with(fixture, NULL, NULL, false);
 }
 
 static void end(struct fixture *fixture)
@@ -164,6 +174,7 @@ static void end(struct fixture *fixture)
     ledger_free(fixture->ledger); /* asserts that no ticket is left */
     records_fini(&fixture->records);
     mock_fini(&fixture->mock);
+    proxy_free(fixture->proxy);
 }
 
 static struct batch *issue(struct fixture *fixture, struct batch *batch)
@@ -314,7 +325,7 @@ static void a_value_larger_than_a_message_may_be_is_cut(void **state)
     (void)state;
     struct fixture fixture;
     static char large[5001];
-    begin_with(&fixture, true);
+    begin_with(&fixture, "message.max.bytes", "2000", false);
     memset(large, 'x', 5000);
     struct batch *batch = records_batch(&fixture.records);
     records_add(batch, "k", large);
@@ -356,6 +367,75 @@ static void a_value_that_the_broker_finds_too_large_is_cut_and_its_neighbours_ar
             assert_string_equal(header(letter, "weir.value.truncated"), "10");
         else
             assert_null(header(letter, "weir.value.truncated"));
+    }
+    topic_free(topic);
+    end(&fixture);
+}
+
+enum { VALUE_SIZE = 1000, BATCH_MAX = 2000 };
+
+/*
+ * Plays a topic with max.message.bytes, which limits a batch, not a record: requests are held in the proxy until their size is seen. It's one piece, as
+ * librdkafka hands it to the kernel in one call; what else it asks for is small.
+ */
+static void judge_request(struct fixture *fixture)
+{
+    struct proxy *proxy = fixture->proxy;
+    uint64_t read = proxy_count(proxy, PROXY_READ_UP), size = read - fixture->passed;
+    if (size == 0)
+        return;
+    if (size > BATCH_MAX) {
+        mock_fail(&fixture->mock, 0, 1, RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE);
+        fixture->too_large++;
+    }
+    proxy_rule(proxy, PROXY_DOWN, (struct proxy_rules){.held = true}); /* no answer, no next request meanwhile */
+    proxy_rule(proxy, PROXY_UP, (struct proxy_rules){0});
+    assert_true(proxy_wait(proxy, PROXY_PASSED_UP, read));
+    proxy_rule(proxy, PROXY_UP, (struct proxy_rules){.held = true});
+    fixture->passed = read;
+    proxy_rule(proxy, PROXY_DOWN, (struct proxy_rules){0});
+}
+
+static bool one_was_too_large(void *arg)
+{
+    judge_request(arg);
+    return ((struct fixture *)arg)->too_large > 0;
+}
+
+static bool three_are_settled(void *arg)
+{
+    struct fixture *fixture = arg;
+    judge_request(fixture);
+    return ledger_committable(fixture->partition) == 3;
+}
+
+/* Two are too large together. While the first one's turn is to be sent alone, a third is written. */
+static void letters_that_fit_are_not_cut_because_their_batch_did_not(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    char value[VALUE_SIZE + 1];
+    begin_with(&fixture, "linger.ms", "300", true);
+    memset(value, 'x', VALUE_SIZE);
+    value[VALUE_SIZE] = '\0';
+    struct batch *batch = records_batch(&fixture.records);
+    for (int i = 0; i < 3; i++)
+        records_add(batch, "k", value);
+    issue(&fixture, batch);
+    proxy_rule(fixture.proxy, PROXY_UP, (struct proxy_rules){.held = true});
+    assert_int_equal(reject(&fixture, batch, &batch->records[0]), STATUS_OK);
+    assert_int_equal(reject(&fixture, batch, &batch->records[1]), STATUS_OK);
+    assert_true(eventually(one_was_too_large, &fixture));
+    assert_int_equal(reject(&fixture, batch, &batch->records[2]), STATUS_OK);
+    batch_free(batch);
+    assert_true(eventually(three_are_settled, &fixture));
+    proxy_pass(fixture.proxy);
+    assert_int_equal(fixture.too_large, 1);
+    struct topic *topic = read_topic(&fixture.mock);
+    assert_int_equal(topic->count, 3);
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(topic->messages[i].size, VALUE_SIZE);
+        assert_null(header(&topic->messages[i], "weir.value.truncated"));
     }
     topic_free(topic);
     end(&fixture);
@@ -549,6 +629,7 @@ int main(void)
         cmocka_unit_test(a_topic_that_refuses_is_tried_again_until_it_takes_the_letter),
         cmocka_unit_test(a_value_larger_than_a_message_may_be_is_cut),
         cmocka_unit_test(a_value_that_the_broker_finds_too_large_is_cut_and_its_neighbours_are_not),
+        cmocka_unit_test(letters_that_fit_are_not_cut_because_their_batch_did_not),
         cmocka_unit_test(a_timestamp_that_the_broker_refuses_is_left_out_and_those_of_its_neighbours_are_not),
         cmocka_unit_test(a_producer_beyond_repair_is_made_anew),
         cmocka_unit_test(letters_without_an_answer_hold_the_writer_back_within_its_context),
