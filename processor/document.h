@@ -17,7 +17,7 @@
 
 enum document_kind {
     DOCUMENT_NONE = 0, /* not decoded yet */
-    DOCUMENT_NULL,     /* a tombstone that was let through */
+    DOCUMENT_NULL,     /* a tombstone that was let through (text.data NULL), or a value without bytes (not NULL) */
     DOCUMENT_RAW,      /* bytes with no structure */
     DOCUMENT_JSON,     /* JSON that is not an object: no members */
     DOCUMENT_OBJECT,   /* a JSON object with its members indexed */

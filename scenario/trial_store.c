@@ -73,7 +73,7 @@ static struct bytes encode(struct handle *handle, const struct record *record)
     if (document->kind == DOCUMENT_NONE)
         return record->value;
     if (document->kind == DOCUMENT_NULL)
-        return (struct bytes){0};
+        return document->text;
     uint8_t *out = arena_text(&handle->scratch, document_encoded_max(document) + 1);
     CHECK(out != NULL);
     return bytes_of(out, (uint32_t)document_encode(document, out));

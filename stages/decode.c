@@ -321,8 +321,8 @@ static const struct config_field DECODE_FIELDS[] = {
      .min = 1,
      .max = 1024 * 1024 * 1024},
     {.name = "empty",
-     .help = "A value that is null (a tombstone) or has no bytes: a record error, dropped, or forwarded past all "
-             "enrichers.",
+     .help = "A value that is null (a tombstone) or has no bytes: a record error, dropped, or forwarded as it is, "
+             "past all enrichers.",
      .kind = CONFIG_ENUM,
      .offset = offsetof(struct decode_config, empty),
      .fallback = "reject",

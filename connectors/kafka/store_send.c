@@ -81,7 +81,7 @@ static bool grow(struct kafka_store *store, size_t size)
     return true;
 }
 
-/* data NULL: a tombstone. False: out of memory. */
+/* data NULL: a tombstone, which no bytes are not. False: out of memory. */
 static bool make_value(struct kafka_store *store, const struct record *record, struct bytes *ret)
 {
     const struct document *document = &record->document;
@@ -89,11 +89,7 @@ static bool make_value(struct kafka_store *store, const struct record *record, s
         *ret = record->value;
         return true;
     }
-    if (document->kind == DOCUMENT_NULL) {
-        *ret = bytes_of(NULL, 0);
-        return true;
-    }
-    if (document->change_count == 0) {
+    if (document->kind == DOCUMENT_NULL || document->change_count == 0) {
         *ret = document->text;
         return true;
     }

@@ -210,13 +210,48 @@ static void a_changed_document_goes_out_as_it_is_now(void **state)
     assert_int_equal(path_compile("name", &batch->arena, &path, &at, &why), STATUS_OK);
     assert_int_equal(document_set(&record->document, &path, bytes_of_string("\"n\""), &batch->arena), STATUS_OK);
     record = records_add_json(batch, "{\"id\":2}");
-    record->document.kind = DOCUMENT_NULL;
+    record->document = (struct document){.kind = DOCUMENT_NULL};
     assert_int_equal(write_batch(&fixture, batch), STATUS_OK);
     assert_int_equal(flush(&fixture), STATUS_OK);
     struct topic topic = read_topic(&fixture.mock, "out");
     assert_int_equal(topic.count, 2);
     assert_string_equal(topic.messages[0].value, "{\"id\":1,\"name\":\"n\"}");
     assert_null(topic.messages[1].value);
+    topic_fini(&topic);
+    batch_free(batch);
+    end(&fixture);
+}
+
+/* Not decoded, as decode's `empty: forward` lets it pass, and as raw bytes; key and header, too. */
+static void what_has_no_bytes_arrives_as_that_and_not_as_null(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    begin(&fixture, "topic: out\nkey: \"{{key}}\"\n");
+    struct batch *batch = records_batch(&fixture.records);
+    records_header(batch, records_add(batch, "", ""), "h", "");
+    struct record *record = records_add(batch, "", "");
+    record->document = (struct document){.kind = DOCUMENT_NULL, .text = record->value};
+    record = records_add(batch, "", "");
+    record->document = (struct document){.kind = DOCUMENT_RAW, .text = record->value};
+    record = records_add(batch, NULL, NULL);
+    record->document = (struct document){.kind = DOCUMENT_NULL, .text = record->value};
+    records_header(batch, record, "h", NULL);
+    assert_int_equal(write_batch(&fixture, batch), STATUS_OK);
+    assert_int_equal(flush(&fixture), STATUS_OK);
+    struct topic topic = read_topic(&fixture.mock, "out");
+    assert_int_equal(topic.count, 4);
+    for (size_t i = 0; i < 3; i++) {
+        assert_non_null(topic.messages[i].value);
+        assert_string_equal(topic.messages[i].value, "");
+        assert_non_null(topic.messages[i].key);
+        assert_string_equal(topic.messages[i].key, "");
+    }
+    assert_non_null(topic.messages[0].header);
+    assert_string_equal(topic.messages[0].header, "");
+    assert_null(topic.messages[3].value);
+    assert_null(topic.messages[3].key);
+    assert_null(topic.messages[3].header);
     topic_fini(&topic);
     batch_free(batch);
     end(&fixture);
@@ -522,6 +557,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(records_arrive_in_order_with_key_headers_and_timestamp),
         cmocka_unit_test(a_changed_document_goes_out_as_it_is_now),
+        cmocka_unit_test(what_has_no_bytes_arrives_as_that_and_not_as_null),
         cmocka_unit_test(topic_and_key_may_be_templates_and_headers_and_time_left_out),
         cmocka_unit_test(keys_go_to_the_partitions_that_kafkas_own_client_chooses),
         cmocka_unit_test(a_partition_may_be_a_template_and_one_that_is_not_there_is_rejected),
