@@ -33,6 +33,7 @@ struct holding {
 
 struct finding {
     const struct archive_source_config *config;
+    const char *service;
     const struct stretch_request *request;
     struct context *context;
     struct error *error;
@@ -367,7 +368,7 @@ static enum status begin(struct finding *finding)
     char path[sizeof finding->stretch->kept] = "";
     enum status status = STATUS_OK;
     if (request->progress != NULL)
-        status = archive_progress_read(finding->config->dir, request->progress, &finding->stretch, finding->error);
+        status = archive_progress_read(finding->config->dir, finding->service, &finding->stretch, finding->error);
     if (status != STATUS_OK)
         return status;
     if (finding->stretch != NULL && !is_as_begun(finding))
@@ -377,7 +378,7 @@ static enum status begin(struct finding *finding)
     if (finding->stretch == NULL)
         return no_memory(finding);
     finding->stretch->progress = request->progress;
-    if (request->progress != NULL && archive_progress_path(finding->config->dir, request->progress, path, sizeof path))
+    if (request->progress != NULL && archive_progress_path(finding->config->dir, finding->service, path, sizeof path))
         memcpy(finding->stretch->kept, path, sizeof path);
     if (!finding->stretch->resumed && request->from.kind == STRETCH_TIME)
         finding->stretch->filter.from_time = request->from.time;
@@ -414,8 +415,8 @@ static enum status find_all(struct finding *finding)
 enum status archive_find(const void *config, const struct connector_env *env, const struct stretch_request *request,
                          struct stretch **ret, struct context *context, struct error *error)
 {
-    struct finding finding = {.config = config, .request = request, .context = context, .error = error};
-    (void)env;
+    struct finding finding = {
+        .config = config, .service = env->service, .request = request, .context = context, .error = error};
     enum status status = archive_catalog_read(finding.config->dir, NULL, -1, &finding.catalog, error);
     if (status == STATUS_OK && (finding.inflater = archive_inflater_new()) == NULL)
         status = no_memory(&finding);

@@ -15,16 +15,16 @@
 #include "connectors/archive/format.h"
 #include "processor/disk.h"
 
-bool archive_progress_path(const char *dir, const char *name, char *ret, size_t size)
+bool archive_progress_path(const char *dir, const char *service, char *ret, size_t size)
 {
     char plain[NAME_MAX + 1];
     size_t used = 0;
     /* A name may have anything in it, a slash too. */
-    for (; *name != '\0' && used + 4 < sizeof plain; name++) {
-        bool good = isalnum((unsigned char)*name) || strchr("._-", *name) != NULL;
-        used += (size_t)snprintf(plain + used, sizeof plain - used, good ? "%c" : "%%%02X", (unsigned char)*name);
+    for (; *service != '\0' && used + 4 < sizeof plain; service++) {
+        bool good = isalnum((unsigned char)*service) || strchr("._-", *service) != NULL;
+        used += (size_t)snprintf(plain + used, sizeof plain - used, good ? "%c" : "%%%02X", (unsigned char)*service);
     }
-    return *name == '\0' && used > 0 && used < sizeof plain - 24 &&
+    return *service == '\0' && used > 0 && used < sizeof plain - 24 &&
            snprintf(ret, size, "%s/.weir-%s.progress", dir, plain) < (int)size;
 }
 
@@ -185,12 +185,12 @@ static enum status load(const char *path, char **ret, struct error *error)
     return status;
 }
 
-enum status archive_progress_read(const char *dir, const char *name, struct stretch **ret, struct error *error)
+enum status archive_progress_read(const char *dir, const char *service, struct stretch **ret, struct error *error)
 {
     char path[PATH_MAX], *text;
     *ret = NULL;
-    if (!archive_progress_path(dir, name, path, sizeof path))
-        return error_set(error, ERROR_FATAL, "\"%s\" makes no good name of a file in %s", name, dir);
+    if (!archive_progress_path(dir, service, path, sizeof path))
+        return error_set(error, ERROR_FATAL, "\"%s\" makes no good name of a file in %s", service, dir);
     enum status status = load(path, &text, error);
     if (status != STATUS_OK || text == NULL)
         return status;
@@ -217,13 +217,13 @@ static bool print(FILE *file, const struct stretch *stretch, const int64_t *next
     return fflush(file) == 0 && ferror(file) == 0 && fsync(fileno(file)) == 0;
 }
 
-enum status archive_progress_write(const char *dir, const struct stretch *stretch, const int64_t *nexts,
-                                   struct error *error)
+enum status archive_progress_write(const char *dir, const char *service, const struct stretch *stretch,
+                                   const int64_t *nexts, struct error *error)
 {
     char path[PATH_MAX], new_path[PATH_MAX];
-    if (!archive_progress_path(dir, stretch->progress, path, sizeof path) ||
+    if (!archive_progress_path(dir, service, path, sizeof path) ||
         snprintf(new_path, sizeof new_path, "%s.new", path) >= (int)sizeof new_path)
-        return error_set(error, ERROR_FATAL, "\"%s\" makes no good name of a file in %s", stretch->progress, dir);
+        return error_set(error, ERROR_FATAL, "\"%s\" makes no good name of a file in %s", service, dir);
     FILE *file = fopen(new_path, "we");
     if (file == NULL)
         return disk_failed("write", new_path, error);

@@ -1,5 +1,6 @@
 /*
- * How far a stretch of the archive has been worked through: a small file in its folder, .weir-NAME.progress, replaced as a whole. Text, a line each:
+ * How far a stretch of the archive has been worked through: a small file in its folder, .weir-SERVICE.progress, replaced as a whole. SERVICE is the name that the
+ * run has as a service ("orders-store.fix"), as several services may read one archive. Text, a line each:
  *
  *   weir progress 1
  *   request 5f2c0a9be1d37710 --from -2h --to now     (the bounds and partitions that were asked for first: the same name means the same stretch. They are
@@ -19,16 +20,16 @@
 enum { ARCHIVE_HASH_SIZE = 16 };
 
 /* The file's path. False: too long. */
-bool archive_progress_path(const char *dir, const char *name, char *ret, size_t size) WARN_UNUSED;
+bool archive_progress_path(const char *dir, const char *service, char *ret, size_t size) WARN_UNUSED;
 /* A request, as a part's seal has it: its checksum and its words. */
 void archive_progress_seal(const struct stretch_request *request, char *ret, size_t size);
 const char *archive_progress_words(const char *seal);
 bool archive_progress_same(const char *seal, const char *other);
 /* What the file has, as a stretch with `resumed`; *ret NULL: there is no such file. */
-enum status archive_progress_read(const char *dir, const char *name, struct stretch **ret,
+enum status archive_progress_read(const char *dir, const char *service, struct stretch **ret,
                                   struct error *error) WARN_UNUSED;
 /* Durably. nexts: of the stretch's parts, in their order. */
-enum status archive_progress_write(const char *dir, const struct stretch *stretch, const int64_t *nexts,
-                                   struct error *error) WARN_UNUSED;
+enum status archive_progress_write(const char *dir, const char *service, const struct stretch *stretch,
+                                   const int64_t *nexts, struct error *error) WARN_UNUSED;
 
 #endif

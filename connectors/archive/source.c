@@ -53,7 +53,7 @@ static enum status find_positions(struct archive_feed *source)
     struct stretch *kept = NULL;
     enum status status = STATUS_OK;
     if (stretch->progress != NULL)
-        status = archive_progress_read(source->config->dir, stretch->progress, &kept, source->error);
+        status = archive_progress_read(source->config->dir, source->service, &kept, source->error);
     for (unsigned i = 0; i < stretch->count && status == STATUS_OK; i++) {
         const struct stretch_part *part = &stretch->parts[i];
         const struct stretch_part *was = kept != NULL ? stretch_part(kept, part->topic, part->partition) : NULL;
@@ -127,9 +127,9 @@ static enum status save(struct archive_feed *source)
         if (nexts[i] < 0)
             nexts[i] = source->parts[i].committed >= 0 ? source->parts[i].committed : stretch->parts[i].next;
     }
-    enum status status = stretch->progress != NULL
-                             ? archive_progress_write(source->config->dir, stretch, nexts, source->error)
-                             : STATUS_OK;
+    enum status status = stretch->progress != NULL ? archive_progress_write(source->config->dir, source->service,
+                                                                            stretch, nexts, source->error)
+                                                   : STATUS_OK;
     for (unsigned i = 0; i < stretch->count && status == STATUS_OK; i++) {
         struct archive_part *part = &source->parts[i];
         if (part->intake != NULL && nexts[i] != part->committed)

@@ -263,6 +263,25 @@ static void a_run_goes_on_where_the_last_one_ended(void **state)
     scene_fini(&scene);
 }
 
+static void two_services_keep_progress_of_one_name_apart(void **state)
+{
+    (void)state;
+    struct scene scene;
+    scene_init(&scene);
+    scene.request.progress = "fix";
+    must_find(&scene);
+    begin_run(&scene);
+    assert_int_equal(running_run(&scene.running), STATUS_OK);
+    running_fini(&scene.running);
+    must_find(&scene);
+    assert_true(stretch_finished(scene.stretch));
+    scene.archived.env.service = "other.fix";
+    must_find(&scene);
+    assert_false(scene.stretch->resumed);
+    assert_int_equal(stretch_left(scene.stretch), 10000);
+    scene_fini(&scene);
+}
+
 static void a_progress_that_is_not_as_it_was_written_is_refused(void **state)
 {
     (void)state;
@@ -281,7 +300,7 @@ static void a_progress_that_is_not_as_it_was_written_is_refused(void **state)
     char path[400];
     scene_init(&scene);
     scene.request.progress = "x";
-    snprintf(path, sizeof path, "%s/.weir-x.progress", scene.archived.dir);
+    snprintf(path, sizeof path, "%s/.weir-test.progress", scene.archived.dir);
     for (size_t i = 0; i < sizeof BAD / sizeof BAD[0]; i++) {
         archived_save(path, (const uint8_t *)BAD[i], strlen(BAD[i]));
         assert_fatal(find(&scene), &scene.error, "is not as weir wrote it");
@@ -438,6 +457,7 @@ int main(void)
         cmocka_unit_test(an_offset_names_its_topic_where_there_are_several),
         cmocka_unit_test(the_filter_decides_what_enters),
         cmocka_unit_test(a_run_goes_on_where_the_last_one_ended),
+        cmocka_unit_test(two_services_keep_progress_of_one_name_apart),
         cmocka_unit_test(a_progress_that_is_not_as_it_was_written_is_refused),
         cmocka_unit_test(what_has_no_verdict_comes_again),
         cmocka_unit_test(offsets_in_the_store_without_any_progress_are_of_another_stretch),
