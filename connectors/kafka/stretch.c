@@ -227,11 +227,10 @@ static bool add_partition(struct kafka_source *source, const struct stretch_part
     return true;
 }
 
-/* Nobody told librdkafka of the topics yet, as a group would have: it would ask for their leaders only when its timer of a second is over. */
-static void ask_for_leaders(struct kafka_source *source)
+void kafka_stretch_ask_leaders(struct kafka_client *client)
 {
     const struct rd_kafka_metadata *metadata = NULL;
-    if (rd_kafka_metadata(source->client.rk, 0, NULL, &metadata, LEADERS_MS) == RD_KAFKA_RESP_ERR_NO_ERROR)
+    if (rd_kafka_metadata(client->rk, 0, NULL, &metadata, LEADERS_MS) == RD_KAFKA_RESP_ERR_NO_ERROR)
         rd_kafka_metadata_destroy(metadata);
 }
 
@@ -250,7 +249,7 @@ static void assign(struct kafka_source *source, const rd_kafka_topic_partition_l
     if (err != RD_KAFKA_RESP_ERR_NO_ERROR)
         kafka_source_fail(source, ERROR_TRANSIENT, "could not assign the partitions: %s", rd_kafka_err2str(err));
     else if (left->cnt > 0)
-        ask_for_leaders(source);
+        kafka_stretch_ask_leaders(&source->client);
     log_info(source->client.part, "reading a stretch of %d partition%s, %d not finished%s%s", list->cnt,
              list->cnt == 1 ? "" : "s", left->cnt, source->silent ? "" : "; its progress is kept in ",
              source->silent ? "" : source->stretch->kept);

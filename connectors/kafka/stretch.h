@@ -2,6 +2,7 @@
  * Reading a stretch (processor/stretch.h) of topics beside the live group:
  *
  *   stretch_find.c      what a request comes to: asks the brokers
+ *   stretch_end.c       where a time ends: reads on where they answer with what is no record
  *   stretch_bounds.c    the bounds of each partition, out of their answers or of what was begun under the same name
  *   stretch_sample.c    how old its first and its last record are, and how large its records
  *   stretch_progress.c  what is kept in the group of its own
@@ -31,6 +32,8 @@ void kafka_stretch_group(const struct kafka_source_config *config, const char *p
 /* As the source's, but in the group of its own, as no member and by no instance's name. progress NULL: a group that nothing is ever committed to. */
 rd_kafka_conf_t *kafka_stretch_conf(const struct kafka_source_config *config, const char *progress,
                                     struct error *error);
+/* After an assignment: nobody told librdkafka of the topics yet, as a group would have, and it would ask for their leaders only when its timer of a second is over. */
+void kafka_stretch_ask_leaders(struct kafka_client *client);
 /* Asks for what is committed, with its seals: `offset` and `metadata` of the list, which may be large. */
 enum status kafka_stretch_committed(struct kafka_client *client, struct context *context,
                                     rd_kafka_topic_partition_list_t *list, struct error *error);

@@ -98,6 +98,8 @@ void kafka_find_new_part(struct find *find, struct stretch_part *part, int at)
     else if (end < part->first && part->note[0] == '\0')
         NOTE(part, "the end, offset %lld, is before the start, offset %lld: nothing", (long long)end,
              (long long)part->first);
+    if (find->to != NULL && find->to->elems[at].err != RD_KAFKA_RESP_ERR_NO_ERROR && part->note[0] == '\0')
+        NOTE(part, "where the time ends was not found: it is read up to offset %lld", (long long)end);
     part->end = end > last ? last : end < part->first ? part->first : end;
     part->next = part->first;
     seal(find, part, low);

@@ -206,7 +206,10 @@ static enum status ask_offsets(struct find *find)
         status = ask(find, &find->from, request->from.time > 0 ? request->from.time : 0);
     if (status == STATUS_OK && !find->resumed && request->to.kind == STRETCH_TIME) {
         int64_t to = request->to.time > 0 ? request->to.time : 0;
-        status = ask(find, &find->to, to < INT64_MAX - request->late ? to + request->late : INT64_MAX);
+        to = to < INT64_MAX - request->late ? to + request->late : INT64_MAX;
+        status = ask(find, &find->to, to);
+        if (status == STATUS_OK)
+            status = kafka_find_ends(find, to);
     }
     return status;
 }

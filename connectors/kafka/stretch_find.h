@@ -1,4 +1,5 @@
-/* What the two files that find a stretch share: stretch_find.c asks the brokers, stretch_bounds.c makes bounds and words of their answers. */
+/* What the files that find a stretch share: stretch_find.c asks the brokers, stretch_end.c makes sure of an end by time, stretch_bounds.c makes bounds and words of their
+ * answers. */
 #ifndef WEIR_CONNECTORS_KAFKA_STRETCH_FIND_H
 #define WEIR_CONNECTORS_KAFKA_STRETCH_FIND_H
 
@@ -27,6 +28,9 @@ const struct stretch_offset *kafka_find_named(const struct stretch_bound *bound,
                                               const rd_kafka_topic_partition_t *entry);
 bool kafka_find_wants(const struct stretch_request *request, const rd_kafka_topic_partition_t *entry);
 
+/* Makes of `to`, which the brokers have answered with for this time, the first record that has it or a later one; the partition's end where there is none, and where
+ * that is not found (`err` tells why). Blocks for half of the time that is left. */
+enum status kafka_find_ends(struct find *find, int64_t time);
 /* Asks what is kept under the name, and compares it with the request. */
 enum status kafka_find_progress(struct find *find);
 /* Fills in the part whose partition is `at` in the lists. */
