@@ -79,6 +79,7 @@ static enum exit_code archive_frames(const struct command *command, const struct
                                     .no_stages = true,
                                     .stores = stores,
                                     .store_count = 1,
+                                    .place = options->dir,
                                     .check = note_stretch,
                                     .check_arg = &store,
                                     .ids = true,
@@ -112,7 +113,8 @@ static enum exit_code archive_lines(const struct command *command, const struct 
                                     .first_step_count = 1,
                                     .no_stages = true,
                                     .stores = stores,
-                                    .store_count = 1};
+                                    .store_count = 1,
+                                    .place = options->dir};
     return stretch_run(command, config, &job);
 }
 

@@ -199,7 +199,7 @@ static enum exit_code run(struct redrive *redrive, const struct pipeline_store *
         return code;
     letter_counts_tell(&redrive->filter, "", stderr);
     if (code == EXIT_OK && redrive->done)
-        fprintf(stdout,
+        fprintf(command_has(&command, OPTION_EXECUTE) ? stderr : stdout,
                 "letters that an earlier run passed over, as they were refused %" PRIu32
                 " times or more, are not taken up again by themselves; take them with --max-attempts N\n",
                 redrive->filter.attempts_most);

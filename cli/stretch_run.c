@@ -94,6 +94,7 @@ static bool take_stores(struct run *run, char *message, size_t size)
         struct pipeline_store *store = &run->stores[i];
         *store = job->stores != NULL ? job->stores[i] : plan_store(config, only >= 0 ? (unsigned)only : i);
         run->views[i] = (struct stretch_view_store){.name = store->name,
+                                                    .place = job->place,
                                                     .passes_over = job->passes_over,
                                                     .type = store->type->name,
                                                     .replaces = store->type->replaces != NULL &&
@@ -196,14 +197,17 @@ static void tell_notes(const struct stretch *stretch)
     }
 }
 
-static void show_plan(const struct run *run, bool execute)
+static void show_plan(const struct run *run)
 {
+    bool execute = command_has(run->command, OPTION_EXECUTE);
     FILE *out = execute ? stderr : stdout;
     log_flush();
     const struct stretch_view view = {
         .what = run->job->what,
         .service = run->service,
         .stretch = run->stretch,
+        .key = run->command->values[OPTION_KEY],
+        .where = run->command->values[OPTION_WHERE],
         .stores = run->views,
         .store_count = run->store_count,
         .exactly_once = plan_is_exactly_once(run->config, &run->changes),
@@ -321,7 +325,7 @@ static enum exit_code execute(struct run *run)
     return code;
 }
 
-/* Who asks for a receipt finds one: of this run, and not that of the last one. */
+/* Nothing was left to do, as the plan says. Who asks for a receipt finds one: of this run, and not that of the last one. */
 static enum exit_code close_nothing(const struct run *run)
 {
     struct offsets *offsets = offsets_new();
@@ -333,7 +337,10 @@ static enum exit_code close_nothing(const struct run *run)
     for (unsigned i = 0; i < run->stretch->count; i++)
         offsets_set(offsets, run->stretch->parts[i].topic, run->stretch->parts[i].partition,
                     run->stretch->parts[i].end);
-    enum status status = receipt_write(&receipt, run->command->values[OPTION_RECEIPT], &error);
+    if (command_has(run->command, OPTION_JSON))
+        receipt_json(&receipt, stderr);
+    const char *path = run->command->values[OPTION_RECEIPT];
+    enum status status = path != NULL ? receipt_write(&receipt, path, &error) : STATUS_OK;
     offsets_free(offsets);
     if (status == STATUS_OK)
         return EXIT_OK;
@@ -350,16 +357,15 @@ static enum exit_code plan_and_execute(struct run *run)
         code = run->job->check(run->job->check_arg, run->stretch);
     if (code != EXIT_OK)
         return code;
-    bool doing = command_has(run->command, OPTION_EXECUTE) && !stretch_finished(run->stretch);
-    if (!doing && run->job->look != NULL && !stretch_finished(run->stretch))
+    bool in_earnest = command_has(run->command, OPTION_EXECUTE), nothing = stretch_finished(run->stretch);
+    if (!in_earnest && run->job->look != NULL && !nothing)
         code = run->job->look(run->stretch, run->job->arg);
     if (code != EXIT_OK)
         return code;
-    show_plan(run, doing);
-    if (doing)
-        return execute(run);
-    return command_has(run->command, OPTION_EXECUTE) && command_has(run->command, OPTION_RECEIPT) ? close_nothing(run)
-                                                                                                  : EXIT_OK;
+    show_plan(run);
+    if (!in_earnest)
+        return EXIT_OK;
+    return nothing ? close_nothing(run) : execute(run);
 }
 
 enum exit_code stretch_run(const struct command *command, const struct config *config, const struct stretch_job *job)

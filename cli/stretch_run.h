@@ -23,8 +23,9 @@ struct stretch_job {
     bool no_stages;                      /* nothing but first_steps: none of the config's */
     const struct pipeline_store *stores; /* NULL: the config's, or the one that --store names */
     unsigned store_count;
-    bool ids;         /* the store wants those of the topics, see struct stretch_request */
-    bool passes_over; /* `stores` leave records that are there already as they are */
+    const char *place; /* of `stores`, for the plan: a folder; NULL: their names say it */
+    bool ids;          /* the store wants those of the topics, see struct stretch_request */
+    bool passes_over;  /* `stores` leave records that are there already as they are */
     bool (*also)(const struct record *record, int32_t partition, void *arg); /* see struct stretch_filter */
     void *also_arg;
     /* Asked when the stretch is found, before the plan is shown; not EXIT_OK: it has said why on stderr. NULL: nothing is to be asked. */

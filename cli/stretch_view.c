@@ -228,14 +228,15 @@ static void write_window(const struct stretch *stretch, FILE *out)
     fprintf(out, "window    from %s up to %s, by the records' timestamps\n", from, to);
 }
 
-static void write_limits(const struct stretch *stretch, FILE *out)
+static void write_limits(const struct stretch_view *view, FILE *out)
 {
+    const struct stretch *stretch = view->stretch;
     const struct stretch_filter *filter = &stretch->filter;
     char text[TEXT_MAX];
-    if (filter->key.data != NULL)
-        fprintf(out, "key       \"%.*s\"\n", (int)filter->key.size, (const char *)filter->key.data);
-    if (filter->where != NULL)
-        fputs("where     only records that --where holds for\n", out);
+    if (view->key != NULL)
+        fprintf(out, "key       \"%s\"\n", view->key);
+    if (view->where != NULL)
+        fprintf(out, "where     %s\n", view->where);
     if (stretch->max_records > 0)
         fprintf(out, "at most   %s record%s\n", text_count(text, stretch->max_records),
                 stretch->max_records == 1 ? "" : "s");
@@ -273,8 +274,9 @@ static void write_stores(const struct stretch_view *view, FILE *out)
     for (unsigned i = 0; i < view->store_count; i++) {
         const struct stretch_view_store *store = &view->stores[i];
         bool named = strcmp(store->name, store->type) != 0;
-        fprintf(out, "into      %s%s%s%s: %s\n", store->name, named ? " (" : "", named ? store->type : "",
-                named ? ")" : "", view->dry_run ? "nothing is written (dry run), nor are dead letters" : again(store));
+        fprintf(out, "into      %s%s%s%s%s%s: %s\n", store->name, named ? " (" : "", named ? store->type : "",
+                named ? ")" : "", store->place != NULL ? " in " : "", store->place != NULL ? store->place : "",
+                view->dry_run ? "nothing is written (dry run), nor are dead letters" : again(store));
     }
     if (view->exactly_once)
         fprintf(out, "delivery  exactly once, with offsets of its own as %s\n", view->service);
@@ -318,7 +320,7 @@ void stretch_view_table(const struct stretch_view *view, FILE *out)
     if (stretch->count > 0)
         write_rows(stretch, out);
     write_window(stretch, out);
-    write_limits(stretch, out);
+    write_limits(view, out);
     if (!stretch_view_is_empty(stretch) && !stretch_finished(stretch)) {
         write_estimate(stretch, out);
         write_stores(view, out);
@@ -333,6 +335,14 @@ static void write_known(FILE *out, const char *key, bool known, int64_t value)
 {
     if (known)
         fprintf(out, ", \"%s\": %" PRId64, key, value);
+    else
+        fprintf(out, ", \"%s\": null", key);
+}
+
+static void write_factor(FILE *out, const char *key, double factor)
+{
+    if (factor > 0)
+        fprintf(out, ", \"%s\": %.17g", key, factor);
     else
         fprintf(out, ", \"%s\": null", key);
 }
@@ -367,6 +377,7 @@ static void write_store(const struct stretch_view_store *store, FILE *out)
     fputs("{\"name\": ", out);
     text_json(out, store->name);
     write_text(out, "type", store->type);
+    write_text(out, "place", store->place);
     fprintf(out, ", \"again\": \"%s\"}", store->passes_over ? "passed over" : store->replaces ? "replaced" : "added");
 }
 
@@ -380,7 +391,11 @@ static void write_sums(const struct stretch_view *view, FILE *out)
     double seconds = stretch_view_seconds(stretch, &by);
     write_known(out, "from_time_ms", stretch->filter.from_time != INT64_MIN, stretch->filter.from_time);
     write_known(out, "to_time_ms", stretch->filter.to_time != INT64_MAX, stretch->filter.to_time);
+    write_text(out, "key", view->key);
+    write_text(out, "where", view->where);
     write_known(out, "max_records", stretch->max_records > 0, stretch->max_records);
+    write_factor(out, "rate", stretch->rate);
+    write_factor(out, "speed", stretch->speed);
     fprintf(out, ", \"records\": %" PRId64 ", \"left\": %" PRId64, totals.records, totals.left);
     write_known(out, "bytes", totals.bytes >= 0, totals.bytes);
     fprintf(out, ", \"estimate_seconds\": %.3f, \"estimate_by\": \"%s\"", seconds, BY[by]);

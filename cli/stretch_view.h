@@ -16,14 +16,16 @@ enum { STRETCH_VIEW_RATE = 50000 };
 
 struct stretch_view_store {
     const char *name, *type;
-    bool replaces;    /* see store_type.replaces */
-    bool passes_over; /* what is there already stays as it is */
+    const char *place; /* where it is, if its name does not say it; NULL: it does */
+    bool replaces;     /* see store_type.replaces */
+    bool passes_over;  /* what is there already stays as it is */
 };
 
 struct stretch_view {
     const char *what;    /* "replay" */
     const char *service; /* of the run: orders.fix */
     const struct stretch *stretch;
+    const char *key, *where; /* as they were given; NULL: they were not */
     const struct stretch_view_store *stores;
     unsigned store_count;
     bool exactly_once, dry_run, execute;

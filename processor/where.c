@@ -223,6 +223,32 @@ static const char *find_end(const char *at)
     return at + strlen(at);
 }
 
+/* NULL: nothing in it was meant as a sign. */
+static const char *find_sign(const char *begin, const char *end)
+{
+    if (*begin == '=')
+        return begin;
+    for (const char *at = begin; at + 1 < end; at++) {
+        if ((at[0] == '&' || at[0] == '|') && at[1] == at[0])
+            return at;
+    }
+    return NULL;
+}
+
+static enum status read_plain(struct reader *reader, const char *begin, const char *end, struct term *term)
+{
+    if (end == begin)
+        return expected(reader, begin, "expected a value (\"\" is an empty one)");
+    const char *sign = find_sign(begin, end);
+    if (sign != NULL)
+        return expected(reader, sign,
+                        "expected \" && \" with blanks around it between two comparisons, or quotes around a "
+                        "value that has &&, || or a leading = in it");
+    enum status status = copy(reader, begin, end, &term->text);
+    term->or_null = status == STATUS_OK && is_word(term->text, "null");
+    return status;
+}
+
 static enum status read_value(struct reader *reader, struct term *term)
 {
     skip_blanks(reader);
@@ -236,10 +262,7 @@ static enum status read_value(struct reader *reader, struct term *term)
         status = read_quoted(reader, begin, end, &term->text);
     } else {
         end = trim_end(begin, find_end(begin));
-        if (end == begin)
-            return expected(reader, begin, "expected a value (\"\" is an empty one)");
-        status = copy(reader, begin, end, &term->text);
-        term->or_null = status == STATUS_OK && is_word(term->text, "null");
+        status = read_plain(reader, begin, end, term);
     }
     if (status == STATUS_OK && term->field == FIELD_PATH)
         status = make_values(reader, begin, term, quoted);

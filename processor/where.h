@@ -5,7 +5,8 @@
  *
  * One comparison, or up to WHERE_TERMS joined by ` && ` (blanks around it); `=` or `!=`. `header.NAME` is the last header of that name; `key` the record's key;
  * `.path` (processor/path.h) a value of its document. A value in double quotes is text (\" and \\ inside); one without quotes goes to the end or to ` && `, and
- * means the text as it is written, or the number, true, false or null that it is in JSON: `key=null` holds for no key at all too.
+ * means the text as it is written, or the number, true, false or null that it is in JSON: `key=null` holds for no key at all too. One that begins with `=`, or
+ * has `&&` or `||` in it, is refused without quotes: most likely an operator was meant.
  * A header or a value that is missing is different from every value, so it satisfies `!=` and never `=`. Objects and arrays equal nothing.
  *
  * Threads: const after it was parsed, so where_matches from any.

@@ -205,7 +205,7 @@ static void letters_that_fail_again_count_on_up_to_a_limit(void **state)
         assert_int_equal(process_run(&process, (const char *const[]){"dlq", "redrive", "weir.yaml", "--max-attempts",
                                                                      "2", "--execute", NULL}),
                          0);
-    assert_holds(&process, "stdout",
+    assert_holds(&process, "stderr",
                  "there is nothing in it to redrive\nletters that an earlier run passed over, as they were refused 2 "
                  "times or more, are not taken up again by themselves; take them with --max-attempts N\n");
     fix_table(&process);

@@ -130,7 +130,7 @@ static void a_window_in_which_nothing_is_ends_well(void **state)
     assert_int_equal(process_run(&process, (const char *const[]){"replay", "weir.yaml", "--from", "2026-11-21", "--to",
                                                                  "2026-11-22", "--execute", NULL}),
                      0);
-    assert_holds(&process, "stdout", "there is nothing in it to replay\n");
+    assert_holds(&process, "stderr", "there is nothing in it to replay\n");
     assert_int_equal(scene_query(&process, COUNT, NULL, 0), -1);
     /* A receipt that was asked for is there in this case too, and of this run. */
     assert_int_equal(process_run(&process, ARGUMENTS("--from", "2026-11-21", "--to", "2026-11-22", "--execute")), 0);
@@ -186,9 +186,17 @@ static void killed_half_way_it_goes_on_and_a_finished_one_says_so(void **state)
     assert_int_equal(
         process_run(&process, (const char *const[]){"replay", "weir.yaml", WINDOW, "--name", "fix", "--execute", NULL}),
         0);
-    assert_holds(&process, "stdout",
+    assert_holds(&process, "stderr",
                  "\"fix\" is finished: nothing is left to replay; to do it again, or into another store, give it "
                  "another --name\n");
+    /* Machines get the two lines that they always get: the plan and the receipt. */
+    assert_int_equal(process_run(&process, (const char *const[]){"replay", "weir.yaml", WINDOW, "--name", "fix",
+                                                                 "--execute", "--json", NULL}),
+                     0);
+    assert_holds(
+        &process, "stderr",
+        "\"finished\": true, \"empty\": false, \"exactly_once\": false, \"dry_run\": false, \"execute\": true, ");
+    assert_holds(&process, "stderr", "{\"consumed\": 0, \"stored\": 0, ");
     assert_int_equal(scene_committed("replay-killed", "replay-killed", 0), -1);
     process_fini(&process);
 }

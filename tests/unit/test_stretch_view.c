@@ -224,7 +224,9 @@ static void what_the_filter_may_leave_out_is_said_to_be_counted(void **state)
     assert_hides(&view, "window");
     stretch->filter.key = bytes_of_string("k-1");
     assert_shows(&view, "between the offsets: what the filter leaves out is among them\n");
-    assert_shows(&view, "key       \"k-1\"\n");
+    view.key = "k-1";
+    view.where = "header.tenant=acme";
+    assert_shows(&view, "key       \"k-1\"\nwhere     header.tenant=acme\n");
     stretch_free(stretch);
 }
 
@@ -254,18 +256,21 @@ static void machines_get_one_line(void **state)
     snprintf(stretch->parts[0].note, sizeof stretch->parts[0].note, "say \"so\"");
     stretch->progress = "fix";
     stretch->rate = 50;
+    view.where = "key=\"a\"";
     char *all = printed(&view, stretch_view_json);
     assert_string_equal(
         all,
         "{\"plan\": \"replay\", \"service\": \"orders.replay\", \"name\": \"fix\", \"kept_in\": null, \"resumed\": "
         "false, \"finished\": false, \"empty\": false, \"exactly_once\": false, \"dry_run\": false, \"execute\": "
         "false, "
-        "\"from_time_ms\": null, \"to_time_ms\": null, \"max_records\": null, \"records\": 200, \"left\": 200, "
+        "\"from_time_ms\": null, \"to_time_ms\": null, \"key\": null, \"where\": \"key=\\\"a\\\"\", "
+        "\"max_records\": null, \"rate\": 50, \"speed\": null, \"records\": 200, \"left\": 200, "
         "\"bytes\": 4096, \"estimate_seconds\": 4.000, \"estimate_by\": \"rate\", \"partitions\": [{\"topic\": "
         "\"orders\", \"partition\": 3, \"first\": 100, \"end\": 300, \"next\": 100, \"records\": 200, \"left\": 200, "
         "\"bytes\": 4096, \"first_time_ms\": 1795600803000, \"last_time_ms\": 1795601402999, \"estimate_seconds\": "
-        "4.000, \"note\": \"say \\\"so\\\"\"}], \"stores\": [{\"name\": \"orders\", \"type\": \"sqlite\", \"again\": "
-        "\"replaced\"}, {\"name\": \"file\", \"type\": \"file\", \"again\": \"added\"}]}\n");
+        "4.000, \"note\": \"say \\\"so\\\"\"}], \"stores\": [{\"name\": \"orders\", \"type\": \"sqlite\", \"place\": "
+        "null, \"again\": \"replaced\"}, {\"name\": \"file\", \"type\": \"file\", \"place\": null, \"again\": "
+        "\"added\"}]}\n");
     free(all);
     stretch_free(stretch);
 }

@@ -142,7 +142,7 @@ static void several_comparisons_must_all_hold(void **state)
     record->key = bytes_of_string("a && b");
     assert_true(holds("key=\"a && b\" && .id=7"));
     record->key = bytes_of_string("a&&b");
-    assert_true(holds("key=a&&b && .id=7"));
+    assert_true(holds("key=\"a&&b\" && .id=7"));
 }
 
 static void assert_refused(const char *text, unsigned flags, unsigned position, const char *words)
@@ -173,6 +173,9 @@ static void mistakes_are_told_with_their_place(void **state)
         {"header.=1", 7, "the name of a header"},
         {"key=", 4, "expected a value"},
         {"key=  ", 6, "expected a value"},
+        {"key=1&&key=2", 5, "blanks around it"},
+        {"key=1 && .a=2||key=3", 13, "quotes around a value"},
+        {"key==1", 4, "quotes around a value"},
         {"key=1 && ", 9, "header.NAME, key or .path"},
         {"key=1 && .a..b=2", 12, "expected a name"},
         {"key=\"a", 4, "ends with a quote"},
