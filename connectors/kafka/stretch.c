@@ -3,7 +3,7 @@
  * at their part's end, and that offsets go to a group of its own, or nowhere.
  *
  * Where a part begins: at the offset that the store keeps, or that is committed in the group of its own, or at the part's `next`. It is asked for anew whenever the
- * pipeline is built anew.
+ * pipeline is built anew; only when all of it fits together the run is noted in the group.
  */
 #include "connectors/kafka/stretch.h"
 
@@ -82,8 +82,8 @@ static int64_t clamp(const struct stretch_part *part, int64_t offset)
     return offset < part->first ? part->first : offset > part->end ? part->end : offset;
 }
 
-/* Marks the entries of parts that nobody has begun yet under the stretch's name. */
-static char FRESH;
+/* Marks the entries of parts that nobody has begun yet under the stretch's name, and of those where an earlier stretch is finished that this one follows. */
+static char FRESH, ONWARD;
 
 /* By whichever run. */
 static bool is_sealed(const struct stretch_part *part, const rd_kafka_topic_partition_t *entry)
@@ -96,7 +96,7 @@ static bool is_sealed(const struct stretch_part *part, const rd_kafka_topic_part
     return strcmp(text, part->seal) == 0;
 }
 
-/* What is committed for the part becomes the entry's offset; -1: it has to be written first. False: somebody else's progress is in the way. */
+/* What is committed for the part becomes the entry's offset, or, with a mark, where the part begins. False: somebody else's progress is in the way. */
 static bool judge(struct kafka_source *source, const struct stretch_part *part, rd_kafka_topic_partition_t *entry)
 {
     struct kafka_seal old;
@@ -104,10 +104,13 @@ static bool judge(struct kafka_source *source, const struct stretch_part *part, 
         entry->offset = clamp(part, entry->offset);
         return true;
     }
-    bool over = entry->offset < 0 || (kafka_seal_read(entry, &old) && entry->offset >= old.end &&
-                                      part->first >= old.end && !source->stretch->resumed);
-    entry->offset = -1;
-    if (over)
+    if (entry->offset < 0)
+        entry->opaque = &FRESH;
+    else if (kafka_seal_read(entry, &old) && entry->offset >= old.end && part->first >= old.end &&
+             !source->stretch->resumed)
+        entry->opaque = &ONWARD;
+    entry->offset = part->next;
+    if (entry->opaque != NULL)
         return true;
     kafka_source_fail(source, ERROR_FATAL,
                       "%s/%d: something else was begun under the name \"%s\" meanwhile; choose another name",
@@ -148,8 +151,16 @@ static bool ask_committed(struct kafka_source *source, rd_kafka_topic_partition_
     return false;
 }
 
-/* With the seals, before the first record is read: so the bounds stand, whatever comes. */
-static bool write_first(struct kafka_source *source, const rd_kafka_topic_partition_list_t *first)
+/* The list has all parts, in their order. */
+static bool find_progress(struct kafka_source *source, rd_kafka_topic_partition_list_t *list)
+{
+    bool good = ask_committed(source, list);
+    for (int i = 0; i < list->cnt && good; i++)
+        good = judge(source, &source->stretch->parts[i], &list->elems[i]);
+    return good;
+}
+
+static bool commit_first(struct kafka_source *source, const rd_kafka_topic_partition_list_t *first)
 {
     while (first->cnt > 0 && !is_called_off(source)) {
         if (kafka_commit_list(source, first, clock_now() + 10 * ANSWER_PATIENCE) == STATUS_OK)
@@ -159,29 +170,24 @@ static bool write_first(struct kafka_source *source, const rd_kafka_topic_partit
     return first->cnt == 0;
 }
 
-/* The list has all parts, in their order. */
-static bool find_progress(struct kafka_source *source, rd_kafka_topic_partition_list_t *list)
+/*
+ * With the seals, before the first record is read: so the bounds stand, whatever comes. What is there is written again, so that an earlier run learns of this one,
+ * and where the store is further, as it says: a part that is done in it is done. Not where a transaction of an earlier run may be under way still, which must not come
+ * before what is written now.
+ */
+static bool write_first(struct kafka_source *source, const rd_kafka_topic_partition_list_t *list)
 {
-    const struct stretch *stretch = source->stretch;
     rd_kafka_topic_partition_list_t *first = rd_kafka_topic_partition_list_new(list->cnt);
-    bool good = ask_committed(source, list);
-    for (int i = 0; i < list->cnt && good; i++) {
-        const struct stretch_part *part = &stretch->parts[i];
-        rd_kafka_topic_partition_t *entry = &list->elems[i];
-        good = judge(source, part, entry);
-        /* What is there is written again, so that an earlier run learns of this one; not where a transaction of it may be under way still, which must not come
-         * before what is written now. */
-        if (!good || (entry->offset >= 0 && source->elsewhere))
+    for (int i = 0; i < list->cnt && !source->silent; i++) {
+        const struct stretch_part *part = &source->stretch->parts[i];
+        const rd_kafka_topic_partition_t *entry = &list->elems[i];
+        if (entry->opaque == NULL && source->elsewhere)
             continue;
-        if (entry->offset < 0) {
-            entry->offset = part->next;
-            entry->opaque = &FRESH;
-        }
         rd_kafka_topic_partition_t *copy = rd_kafka_topic_partition_list_add(first, part->topic, part->partition);
-        copy->offset = entry->offset;
+        copy->offset = clamp(part, entry->offset);
         kafka_seal_put(copy, source->seals[i]);
     }
-    good = good && write_first(source, first);
+    bool good = commit_first(source, first);
     rd_kafka_topic_partition_list_destroy(first);
     return good;
 }
@@ -198,19 +204,29 @@ static void remember(struct kafka_source *source, rd_kafka_topic_partition_list_
 
 /* -- the assignment -- */
 
-/* Where no run has begun under the name, the store can have its offsets only from one whose progress is gone (the group expired, or was removed): of another
- * stretch, maybe, and then records would be passed over that nobody stored. False: so it is. */
+/*
+ * The store's offset counts more than the group's, but only within the stretch that it belongs to: what it passes over of another one, nobody has stored. Where no run
+ * has begun under the name, it's of one whose progress is gone (the group expired, or was removed). Where this stretch follows a finished one, the store is at the end of
+ * that, or before it, when the last records were not wanted. False: it's further. Nothing may be written to the group then: the next run would take it for a progress of its own.
+ */
 static bool check_starts(struct kafka_source *source, const rd_kafka_topic_partition_list_t *list,
                          const struct offset_start *starts)
 {
+    const char *name = source->stretch->progress, *service = source->env.service;
     for (int i = 0; i < list->cnt && !source->elsewhere; i++) {
-        const rd_kafka_topic_partition_t *entry = &list->elems[i];
-        if (entry->opaque == &FRESH && starts[i].offset >= 0)
+        const struct stretch_part *part = &source->stretch->parts[i];
+        const void *mark = list->elems[i].opaque;
+        long long stored = starts[i].offset, most = mark == &ONWARD ? part->next : part->end;
+        if (mark == &FRESH && stored >= 0)
             kafka_source_fail(source, ERROR_FATAL,
                               "%s/%d: the store keeps offset %lld of an earlier run under the name \"%s\", whose "
                               "progress is gone: choose another name, or remove the offsets of service \"%s\" there",
-                              entry->topic, (int)entry->partition, (long long)starts[i].offset,
-                              source->stretch->progress, source->env.service);
+                              part->topic, (int)part->partition, stored, name, service);
+        else if (stored > most)
+            kafka_source_fail(source, ERROR_FATAL,
+                              "%s/%d: the store keeps offset %lld of service \"%s\", and the progress under the name "
+                              "\"%s\" goes to %lld at most: choose another name, or remove that offset there",
+                              part->topic, (int)part->partition, stored, service, name, most);
     }
     return !source->stopped;
 }
@@ -300,7 +316,7 @@ enum status kafka_stretch_begin(struct kafka_source *source, struct error *error
     else
         good = find_progress(source, list);
     struct offset_start *starts = good ? kafka_find_store_starts(source, list) : NULL;
-    if (starts != NULL && check_starts(source, list, starts))
+    if (starts != NULL && check_starts(source, list, starts) && write_first(source, list))
         assign(source, list, starts);
     free(starts);
     rd_kafka_topic_partition_list_destroy(list);

@@ -345,6 +345,52 @@ static void a_redrive_that_is_killed_goes_on_where_it_was(void **state)
     process_fini(&process);
 }
 
+/* `count` orders more of the customer that is missing, which become letters, and then the customer. */
+static void add_letters(struct process *process, const char *topic, int from, int count)
+{
+    process_file(process, "customers.csv", "id,name,tier\nc-0,Ada,gold\nc-1,Bo,silver\n");
+    for (int i = from; i < from + count; i++) {
+        char value[128];
+        snprintf(value, sizeof value, "{\"order_id\": \"o-%d\", \"customer_id\": \"c-2\", \"total\": 1}", i);
+        scene_send(topic, i % 3, "k", value);
+    }
+    scene_flush();
+    assert_int_equal(process_run(process, RUN), 0);
+    assert_int_equal(process_number(process, "receipt.json", "dead_lettered"), count);
+    fix_table(process);
+}
+
+/* With offsets in the store: those of one redrive are where the next begins, and those whose progress is gone pass no letter over. */
+static void what_came_since_is_taken_where_the_store_keeps_offsets(void **state)
+{
+    (void)state;
+    struct process process;
+    begin(&process, "dlq-once", "delivery: exactly_once\n");
+    fix_table(&process);
+    assert_int_equal(process_run(&process, REDRIVE), 0);
+    assert_int_equal(process_number(&process, "receipt.json", "stored"), BAD);
+    for (int round = 0; round < 2; round++) {
+        add_letters(&process, "dlq-once", ORDERS + 9 * round, 9);
+        assert_int_equal(process_run(&process, REDRIVE), 0);
+        assert_int_equal(process_number(&process, "receipt.json", "stored"), 9);
+    }
+    assert_int_equal(scene_query(&process, "select count(*) from orders", NULL, 0), ORDERS + 18);
+
+    add_letters(&process, "dlq-once", ORDERS + 18, 9);
+    scene_delete_group("dlq-once.redrive");
+    for (int again = 0; again < 2; again++) {
+        assert_int_equal(process_run(&process, REDRIVE), 1);
+        assert_true(process_said(&process, "of an earlier run under the name \"redrive\", whose progress is gone"));
+    }
+    assert_int_equal(scene_committed("dlq-once.redrive", "dlq-once.dlq", 0), -1);
+    assert_int_equal(process_run(&process, (const char *const[]){"dlq", "redrive", "weir.yaml", "--execute", "--name",
+                                                                 "again", "--receipt", "receipt.json", NULL}),
+                     0);
+    assert_int_equal(process_number(&process, "receipt.json", "stored"), BAD + 27);
+    assert_int_equal(scene_query(&process, "select count(*) from orders", NULL, 0), ORDERS + 27);
+    process_fini(&process);
+}
+
 static void what_has_no_dead_letters_says_so(void **state)
 {
     (void)state;
@@ -373,6 +419,7 @@ int main(void)
         cmocka_unit_test(letters_of_another_services_topics_are_left_to_it),
         cmocka_unit_test(they_go_back_to_their_topic_for_the_service_to_take),
         cmocka_unit_test(a_redrive_that_is_killed_goes_on_where_it_was),
+        cmocka_unit_test(what_came_since_is_taken_where_the_store_keeps_offsets),
         cmocka_unit_test(what_has_no_dead_letters_says_so),
     };
     return cmocka_run_group_tests(tests, scene_connect, scene_disconnect);

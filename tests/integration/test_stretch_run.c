@@ -391,23 +391,6 @@ static void what_retention_takes_before_it_is_read_is_told_as_lost(void **state)
     end(&replay);
 }
 
-static void offsets_in_the_store_without_any_progress_are_of_another_stretch(void **state)
-{
-    (void)state;
-    struct replay replay;
-    make("run-gone", 1, 300);
-    begin(&replay, "run-gone", &(struct stretch_request){.from = BEGINNING, .to = NOW, .progress = "fix"});
-    replay.running.config.exactly_once = true;
-    replay.running.stores[0].type = &memory_keeping_store_type;
-    memory_store_set_offset(replay.running.store, 0, 100);
-    kafka_running_start(&replay.running);
-    assert_int_equal(kafka_running_wait(&replay.running), STATUS_FAILED);
-    assert_int_equal(replay.running.error.class, ERROR_FATAL);
-    assert_non_null(strstr(replay.running.error.text, "whose progress is gone"));
-    assert_int_equal(memory_store_offset(replay.running.store, 0), 100);
-    end(&replay);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -424,7 +407,6 @@ int main(void)
         cmocka_unit_test(a_group_that_is_none_of_a_replay_is_refused),
         cmocka_unit_test(partitions_that_were_added_meanwhile_are_not_in_it),
         cmocka_unit_test(a_finished_one_is_followed_by_the_next_where_that_is_wanted),
-        cmocka_unit_test(offsets_in_the_store_without_any_progress_are_of_another_stretch),
         cmocka_unit_test(what_retention_takes_before_it_is_read_is_told_as_lost),
     };
     return cmocka_run_group_tests(tests, scene_connect, scene_disconnect);

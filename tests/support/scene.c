@@ -131,6 +131,15 @@ void scene_commit(const char *group, const char *topic, int32_t partition, int64
     rd_kafka_destroy(rk);
 }
 
+void scene_delete_group(const char *group)
+{
+    rd_kafka_queue_t *queue = rd_kafka_queue_new(scene_producer);
+    rd_kafka_DeleteGroup_t *deleted = rd_kafka_DeleteGroup_new(group);
+    rd_kafka_DeleteGroups(scene_producer, &deleted, 1, NULL, queue);
+    wait_for(queue);
+    rd_kafka_DeleteGroup_destroy(deleted);
+}
+
 void scene_config(const struct process *process, const char *name, const char *rest)
 {
     process_file(process, "customers.csv", "id,name,tier\nc-0,Ada,gold\nc-1,\"Bo, jr.\",silver\n");

@@ -35,6 +35,8 @@ void scene_delete_before(const char *topic, int32_t partition, int64_t offset);
 /* What the group has committed; -1: nothing. */
 int64_t scene_committed(const char *group, const char *topic, int32_t partition);
 void scene_commit(const char *group, const char *topic, int32_t partition, int64_t offset);
+/* As a broker forgets one that was idle for offsets.retention.minutes. */
+void scene_delete_group(const char *group);
 
 /* weir.yaml with service, group and topic of that name, and what `rest` adds; customers.csv with c-0 and c-1. */
 void scene_config(const struct process *process, const char *name, const char *rest);
