@@ -2,9 +2,13 @@
 
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/text.h"
 #include "connectors/archive/catalog.h"
 #include "connectors/archive/inflate.h"
 #include "connectors/archive/order.h"
@@ -20,26 +24,35 @@ struct tally {
     uint64_t records;
     int64_t first, last, earliest, latest; /* -1: none */
     int64_t stored, raw;                   /* bytes */
+    unsigned damages;
+    FILE *problems; /* with JSON: what is said of it, as the items of an array; NULL: it goes to stderr */
     struct archive_order order;
 };
 
 struct listing {
-    const char *dir;
     bool verify, json;
     FILE *out;
     struct archive_inflater *inflater;
-    unsigned damages;
+    bool damaged;
 };
 
-static void say(const char *path, const char *what)
+/* path "": the text has it. */
+static void say(const struct tally *tally, const char *path, const char *what)
 {
-    fprintf(stderr, "weir archive: %s%s%s\n", path, path[0] != '\0' ? ": " : "", what);
+    char text[PATH_MAX + 512];
+    snprintf(text, sizeof text, "%s%s%s", path, path[0] != '\0' ? ": " : "", what);
+    if (tally->problems == NULL) {
+        fprintf(stderr, "weir archive: %s\n", text);
+        return;
+    }
+    fputs(ftello(tally->problems) > 0 ? "," : "", tally->problems);
+    text_json(tally->problems, text);
 }
 
-static void tell(struct listing *listing, const char *path, const char *what)
+static void tell(struct tally *tally, const char *path, const char *what)
 {
-    say(path, what);
-    listing->damages++;
+    say(tally, path, what);
+    tally->damages++;
 }
 
 static void add(struct tally *tally, const struct archive_frame *frame)
@@ -55,18 +68,20 @@ static void add(struct tally *tally, const struct archive_frame *frame)
         tally->latest = frame->latest;
 }
 
-static void verify_frame(struct listing *listing, int fd, const char *path, const struct archive_frame *frame)
+static void verify_frame(const struct listing *listing, struct tally *tally, int fd, const char *path,
+                         const struct archive_frame *frame)
 {
     struct bytes payload;
     struct error error = {0};
     if (archive_inflate(listing->inflater, fd, path, frame, &payload, &error) != STATUS_OK)
-        tell(listing, "", error.text);
+        tell(tally, "", error.text);
     else if (!archive_frame_holds(frame, payload))
-        tell(listing, path, "a frame's records are not what its header says");
+        tell(tally, path, "a frame's records are not what its header says");
 }
 
 /* Who deletes a topic after --verify relies on it: there a tail that is torn is a loss, as long as the archive command was not run again. */
-static void judge(struct listing *listing, const char *path, const struct archive_segment *segment)
+static void judge(const struct listing *listing, struct tally *tally, const char *path,
+                  const struct archive_segment *segment)
 {
     char words[192] = "";
     long long torn = (long long)archive_segment_torn(segment);
@@ -89,16 +104,16 @@ static void judge(struct listing *listing, const char *path, const struct archiv
     }
     if (words[0] == '\0')
         return;
-    say(path, words);
-    listing->damages += bad;
+    say(tally, path, words);
+    tally->damages += bad;
 }
 
-static void look_at(struct listing *listing, const struct archive_name *name, struct tally *tally)
+static void look_at(const struct listing *listing, const struct archive_name *name, struct tally *tally)
 {
     struct archive_segment segment;
     struct error error = {0};
     if (archive_segment_read(name->path, &segment, &error) != STATUS_OK) {
-        tell(listing, "", error.text);
+        tell(tally, "", error.text);
         return;
     }
     tally->segments++;
@@ -108,13 +123,13 @@ static void look_at(struct listing *listing, const struct archive_name *name, st
     for (uint32_t i = 0; i < segment.count; i++) {
         add(tally, &segment.frames[i]);
         if (listing->verify)
-            verify_frame(listing, fd, name->path, &segment.frames[i]);
+            verify_frame(listing, tally, fd, name->path, &segment.frames[i]);
     }
     if (fd >= 0)
         close(fd);
-    judge(listing, name->path, &segment);
+    judge(listing, tally, name->path, &segment);
     if (archive_order_add(&tally->order, name, &segment, &error) != STATUS_OK)
-        tell(listing, "", error.text);
+        tell(tally, "", error.text);
     archive_segment_fini(&segment);
 }
 
@@ -124,22 +139,62 @@ static const char *time_text(int64_t ms, char text[TIMESTAMP_MAX + 1])
     return text[0] != '\0' ? text : "-";
 }
 
-static void print(const struct listing *listing, const struct tally *tally)
+static void print_row(const struct tally *tally, FILE *out)
 {
     char from[TIMESTAMP_MAX + 1], to[TIMESTAMP_MAX + 1], name[300];
-    if (listing->json) {
-        fprintf(listing->out,
-                "{\"topic\":\"%s\",\"partition\":%d,\"first\":%" PRId64 ",\"last\":%" PRId64 ",\"records\":%" PRIu64
-                ",\"earliest\":%" PRId64 ",\"latest\":%" PRId64 ",\"segments\":%u,\"unfinished\":%u,\"bytes\":%" PRId64
-                ",\"raw_bytes\":%" PRId64 "}\n",
-                tally->topic, tally->partition, tally->first, tally->last, tally->records, tally->earliest,
-                tally->latest, tally->segments, tally->unfinished, tally->stored, tally->raw);
-        return;
-    }
     snprintf(name, sizeof name, "%s/%d", tally->topic, tally->partition);
-    fprintf(listing->out, "%-24s %12" PRId64 " %12" PRId64 " %12" PRIu64 "  %-24s  %-24s %8u %14" PRId64 "\n", name,
+    fprintf(out, "%-24s %12" PRId64 " %12" PRId64 " %12" PRIu64 "  %-24s  %-24s %8u %14" PRId64 "\n", name,
             tally->first, tally->last, tally->records, time_text(tally->earliest, from), time_text(tally->latest, to),
             tally->segments, tally->stored);
+}
+
+/* -1 is not known. */
+static void print_known(FILE *out, const char *key, int64_t number)
+{
+    if (number >= 0)
+        fprintf(out, ",\"%s\":%" PRId64, key, number);
+    else
+        fprintf(out, ",\"%s\":null", key);
+}
+
+static void print_object(const struct tally *tally, const char *problems, FILE *out)
+{
+    fprintf(out, "{\"topic\":\"%s\",\"partition\":%d", tally->topic, (int)tally->partition);
+    print_known(out, "first", tally->first);
+    print_known(out, "last", tally->last);
+    fprintf(out, ",\"records\":%" PRIu64, tally->records);
+    print_known(out, "earliest_ms", tally->earliest);
+    print_known(out, "latest_ms", tally->latest);
+    fprintf(out,
+            ",\"segments\":%u,\"unfinished\":%u,\"bytes\":%" PRId64 ",\"raw_bytes\":%" PRId64
+            ",\"good\":%s,\"problems\":[%s]}\n",
+            tally->segments, tally->unfinished, tally->stored, tally->raw, tally->damages == 0 ? "true" : "false",
+            problems);
+}
+
+/* Of the partition of catalog->names[at]; returns behind the last of it. */
+static unsigned list_partition(struct listing *listing, const struct archive_catalog *catalog, unsigned at)
+{
+    const struct archive_name *name = &catalog->names[at];
+    struct tally tally = {
+        .topic = name->topic, .partition = name->partition, .first = -1, .last = -1, .earliest = -1, .latest = -1};
+    char *problems = NULL;
+    size_t size = 0;
+    if (listing->json)
+        CHECK((tally.problems = open_memstream(&problems, &size)) != NULL);
+    for (; at < catalog->count && catalog->names[at].partition == tally.partition &&
+           strcmp(catalog->names[at].topic, tally.topic) == 0;
+         at++)
+        look_at(listing, &catalog->names[at], &tally);
+    listing->damaged = listing->damaged || tally.damages > 0;
+    if (listing->json) {
+        CHECK(fclose(tally.problems) == 0);
+        print_object(&tally, problems, listing->out);
+    } else {
+        print_row(&tally, listing->out);
+    }
+    free(problems);
+    return at;
 }
 
 static enum exit_code list_all(struct listing *listing, const struct archive_catalog *catalog)
@@ -147,22 +202,14 @@ static enum exit_code list_all(struct listing *listing, const struct archive_cat
     if (!listing->json)
         fprintf(listing->out, "%-24s %12s %12s %12s  %-24s  %-24s %8s %14s\n", "PARTITION", "FIRST", "LAST", "RECORDS",
                 "EARLIEST", "LATEST", "SEGMENTS", "BYTES");
-    for (unsigned i = 0; i < catalog->count;) {
-        const struct archive_name *name = &catalog->names[i];
-        struct tally tally = {
-            .topic = name->topic, .partition = name->partition, .first = -1, .last = -1, .earliest = -1, .latest = -1};
-        for (; i < catalog->count && catalog->names[i].partition == tally.partition &&
-               strcmp(catalog->names[i].topic, tally.topic) == 0;
-             i++)
-            look_at(listing, &catalog->names[i], &tally);
-        print(listing, &tally);
-    }
-    return listing->damages > 0 ? EXIT_FAILED : EXIT_OK;
+    for (unsigned i = 0; i < catalog->count;)
+        i = list_partition(listing, catalog, i);
+    return listing->damaged ? EXIT_FAILED : EXIT_OK;
 }
 
 enum exit_code archive_list(const char *dir, bool verify, bool json, FILE *out)
 {
-    struct listing listing = {.dir = dir, .verify = verify, .json = json, .out = out};
+    struct listing listing = {.verify = verify, .json = json, .out = out};
     struct archive_catalog catalog;
     struct error error = {0};
     if (archive_catalog_read(dir, NULL, -1, &catalog, &error) != STATUS_OK) {
