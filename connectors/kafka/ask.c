@@ -6,7 +6,7 @@
 #include "connectors/kafka/source.h"
 #include "processor/clock.h"
 
-enum { ANSWER_MS = 1000, POLL_MS = 100 };
+enum { ANSWER_MS = 1000, POLL_MS = 100, HOUR_MS = 3600 * 1000 };
 #define LONGEST (60 * CLOCK_SECOND)
 
 int kafka_ask_patience(const struct context *context)
@@ -154,14 +154,18 @@ rd_kafka_event_t *kafka_ask_wait(struct kafka_client *client, struct context *co
     rd_kafka_event_t *event = rd_kafka_queue_poll(queue, kafka_ask_left(context) + POLL_MS);
     (void)rd_kafka_poll(client->rk, 0);
     *ret = event != NULL ? rd_kafka_event_error(event) : RD_KAFKA_RESP_ERR__TIMED_OUT;
+    client->left_asking = client->left_asking || event == NULL;
     return event;
 }
 
 rd_kafka_AdminOptions_t *kafka_ask_options(struct kafka_client *client, struct context *context, rd_kafka_admin_op_t op)
 {
     char words[256];
+    const bool coordinator = op == RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS ||
+                             op == RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS;
     rd_kafka_AdminOptions_t *options = rd_kafka_AdminOptions_new(client->rk, op);
-    (void)rd_kafka_AdminOptions_set_request_timeout(options, kafka_ask_left(context), words, sizeof words);
+    (void)rd_kafka_AdminOptions_set_request_timeout(options, coordinator ? HOUR_MS : kafka_ask_left(context), words,
+                                                    sizeof words);
     return options;
 }
 

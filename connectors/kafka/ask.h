@@ -52,9 +52,14 @@ rd_kafka_resp_err_t kafka_ask_topic_ids(struct kafka_client *client, struct cont
 /* -- for other questions that are answered by an event -- */
 
 int kafka_ask_left(const struct context *context); /* ms until its deadline; 0: none */
+/*
+ * What is asked for is to be answered by the context's deadline. But not what a group's coordinator is asked for: librdkafka (2.15.1) ends the process (the assertion
+ * eonce->refcnt > 0) when a coordinator that could not be reached is there again, and the time of a question to it was over. So such a question has the longest time there is, an
+ * hour. Who asks need not wait so long (kafka_ask_wait does not), and uses the handle no longer than that with a question left: see kafka_client.left_asking.
+ */
 rd_kafka_AdminOptions_t *kafka_ask_options(struct kafka_client *client, struct context *context,
                                            rd_kafka_admin_op_t op);
-/* The event that answers what was asked on `queue`; NULL: none came. The caller destroys it. No partition may be assigned: librdkafka ends the process when it is to serve
+/* The event that answers what was asked on `queue`; NULL: none came by the deadline. The caller destroys it. No partition may be assigned: librdkafka ends the process when it is to serve
  * a record where it serves its own events. */
 rd_kafka_event_t *kafka_ask_wait(struct kafka_client *client, struct context *context, rd_kafka_queue_t *queue,
                                  rd_kafka_resp_err_t *ret);

@@ -88,7 +88,7 @@ enum status kafka_client_open(struct kafka_client *client, enum kafka_role role,
     char words[ERROR_TEXT_MAX] = "";
     client->state = KAFKA_UP;
     client->since = client->probed = clock_now();
-    client->changed = false;
+    client->changed = client->left_asking = false;
     client->reason[0] = client->last_words[0] = '\0';
     rd_kafka_conf_set_opaque(conf, client);
     rd_kafka_conf_set_log_cb(conf, on_log);

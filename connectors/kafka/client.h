@@ -31,6 +31,7 @@ struct kafka_client {
     char reason[256];
     char last_words[200]; /* why the latest connection failed, for the reason */
     int64_t probed;
+    bool left_asking; /* ask.c: somebody asked and did not wait for the answer, which may come still */
 };
 
 /* Takes conf in any case. client: part and owner are set, the rest is filled; on failure client->rk is NULL. */

@@ -21,6 +21,25 @@ struct kafka_lag {
     const struct kafka_source_config *config;
 };
 
+/* -- the handle -- */
+
+static enum status open_client(struct kafka_lag *lag, struct error *error)
+{
+    static const struct kafka_setting OWN[] = {
+        {"enable.auto.commit", "false"},
+        {"auto.offset.reset", "error"},
+        {"allow.auto.create.topics", "false"},
+        /* A broker sends one batch at least, however large; no more is wanted. */
+        {"fetch.message.max.bytes", "1"},
+        {"queued.min.messages", "1"},
+        {"fetch.wait.max.ms", "100"},
+        {NULL, NULL},
+    };
+    lag->client = (struct kafka_client){.part = "lag", .owner = lag};
+    rd_kafka_conf_t *conf = kafka_conf_with(kafka_source_conf(lag->config, error), OWN, error);
+    return conf != NULL ? kafka_client_open(&lag->client, KAFKA_CONSUMER, conf, error) : STATUS_FAILED;
+}
+
 /* One look. The lists have the same partitions; `offset` is the answer. */
 struct look {
     struct kafka_lag *lag;
@@ -231,8 +250,15 @@ static enum status ask_all(struct look *look, struct error *error)
 
 static enum status lag_look(void *arg, struct lag_report *report, struct context *context, struct error *error)
 {
+    struct kafka_lag *lag = arg;
+    /* A question that is left from an earlier look, maybe of long ago: see kafka_ask_options. */
+    if (lag->client.left_asking) {
+        (void)kafka_client_close(&lag->client, CLOSE_PATIENCE);
+        if (open_client(lag, error) != STATUS_OK)
+            return STATUS_FAILED;
+    }
     struct look look = {
-        .lag = arg,
+        .lag = lag,
         .report = report,
         .context = context,
         .committed = rd_kafka_topic_partition_list_new(16),
@@ -322,8 +348,6 @@ static void lag_date(void *arg, struct lag_report *report, struct context *conte
     rd_kafka_topic_partition_list_destroy(list);
 }
 
-/* -- the handle -- */
-
 static void lag_close(void *arg)
 {
     struct kafka_lag *lag = arg;
@@ -335,24 +359,12 @@ static void lag_close(void *arg)
 
 static enum status lag_open(const void *config, const struct connector_env *env, void **ret, struct error *error)
 {
-    static const struct kafka_setting OWN[] = {
-        {"enable.auto.commit", "false"},
-        {"auto.offset.reset", "error"},
-        {"allow.auto.create.topics", "false"},
-        /* A broker sends one batch at least, however large; no more is wanted. */
-        {"fetch.message.max.bytes", "1"},
-        {"queued.min.messages", "1"},
-        {"fetch.wait.max.ms", "100"},
-        {NULL, NULL},
-    };
     (void)env;
     struct kafka_lag *lag = calloc(1, sizeof *lag);
     if (lag == NULL)
         return error_set(error, ERROR_FATAL, "out of memory");
     lag->config = config;
-    lag->client = (struct kafka_client){.part = "lag", .owner = lag};
-    rd_kafka_conf_t *conf = kafka_conf_with(kafka_source_conf(lag->config, error), OWN, error);
-    if (conf == NULL || kafka_client_open(&lag->client, KAFKA_CONSUMER, conf, error) != STATUS_OK) {
+    if (open_client(lag, error) != STATUS_OK) {
         free(lag);
         return STATUS_FAILED;
     }

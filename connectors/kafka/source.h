@@ -144,7 +144,8 @@ struct kafka_source {
     int64_t run;        /* when it began, ms since 1970 */
     char (*seals)[192]; /* KAFKA_SEAL: of its parts */
     struct {
-        rd_kafka_queue_t *queue; /* NULL: nothing is asked */
+        rd_kafka_queue_t *queue; /* NULL: nothing was asked yet */
+        bool asking;
         int64_t asked_at;
     } rival;
 };

@@ -8,22 +8,24 @@
 #include "connectors/kafka/stretch.h"
 
 #define EVERY (2 * CLOCK_SECOND)
-enum { ANSWER_MS = 5000 };
+/* While the coordinator can't be reached there is one question, for which librdkafka has an hour (kafka_ask_options). */
+#define LONGEST (50 * 60 * CLOCK_SECOND)
 
 static void ask(struct kafka_source *source)
 {
-    char group[KAFKA_STRETCH_GROUP], words[128];
+    char group[KAFKA_STRETCH_GROUP];
     rd_kafka_t *rk = source->client.rk;
     if (source->rival.queue == NULL)
         source->rival.queue = rd_kafka_queue_new(rk);
     source->rival.asked_at = clock_now();
+    source->rival.asking = true;
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)source->count);
     for (unsigned i = 0; i < source->count; i++)
         rd_kafka_topic_partition_list_add(list, source->partitions[i]->topic, source->partitions[i]->id);
     kafka_stretch_group(source->config, source->stretch->progress, group);
     rd_kafka_ListConsumerGroupOffsets_t *question = rd_kafka_ListConsumerGroupOffsets_new(group, list);
-    rd_kafka_AdminOptions_t *options = rd_kafka_AdminOptions_new(rk, RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS);
-    (void)rd_kafka_AdminOptions_set_request_timeout(options, ANSWER_MS, words, sizeof words);
+    rd_kafka_AdminOptions_t *options = kafka_ask_options(&source->client, source->context,
+                                                         RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS);
     rd_kafka_ListConsumerGroupOffsets(rk, &question, 1, options, source->rival.queue);
     rd_kafka_AdminOptions_destroy(options);
     rd_kafka_ListConsumerGroupOffsets_destroy(question);
@@ -59,9 +61,15 @@ static void take(struct kafka_source *source, rd_kafka_event_t *event)
 
 void kafka_rival_tick(struct kafka_source *source)
 {
-    rd_kafka_event_t *event = source->rival.queue != NULL ? rd_kafka_queue_poll(source->rival.queue, 0) : NULL;
-    if (event != NULL)
+    const int64_t since = clock_now() - source->rival.asked_at;
+    rd_kafka_event_t *event = source->rival.asking ? rd_kafka_queue_poll(source->rival.queue, 0) : NULL;
+    if (event != NULL) {
+        source->rival.asking = false;
         take(source, event);
-    if (source->count > 0 && clock_now() - source->rival.asked_at > EVERY)
+    }
+    if (source->rival.asking && since > LONGEST)
+        kafka_source_fail(source, ERROR_TRANSIENT, "nobody has answered for the group of \"%s\" for %lld minutes",
+                          source->stretch->progress, (long long)(since / (60 * CLOCK_SECOND)));
+    if (!source->rival.asking && source->count > 0 && source->client.state == KAFKA_UP && since > EVERY)
         ask(source);
 }
