@@ -190,12 +190,12 @@ static void look_for_target(struct look *look, const struct config_node *node, c
 
 /* -- the group -- */
 
-/* Reading the committed offsets needs the coordinator and the right to the group, and no membership. topic: to ask for when none is there. */
+/* Reading the committed offsets needs the coordinator and the right to the group, and no membership. A transaction that is open has nothing to say to it. topic: to ask for when none is there. */
 static void look_at_group(struct look *look, const struct config_node *node, const char *group, const char *topic)
 {
     if (look->found->cnt == 0)
         rd_kafka_topic_partition_list_add(look->found, topic, 0);
-    rd_kafka_resp_err_t err = kafka_ask_committed(&look->client, look->context, look->found);
+    rd_kafka_resp_err_t err = kafka_ask_unsettled(&look->client, look->context, group, look->found);
     for (int i = 0; i < look->found->cnt && err == RD_KAFKA_RESP_ERR_NO_ERROR; i++)
         err = kafka_ask_is_missing(look->found->elems[i].err) ? err : look->found->elems[i].err;
     if (err == RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED)

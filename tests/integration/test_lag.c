@@ -220,6 +220,8 @@ static void an_offset_in_an_open_transaction_holds_no_look(void **state)
         process_run(&process, (const char *const[]){"lag", "--json", "--timeout", "5s", "weir.yaml", NULL}), 1);
     assert_holds(&process, "stdout", "\"partition\": 0, \"committed\": 4, \"start\": 0, \"end\": 10, \"lag\": 6, ");
     assert_holds(&process, "stdout", "\"partition\": 1, \"committed\": null, \"start\": 0, \"end\": 10, \"lag\": 10, ");
+    /* Nor a check of whether all of it answers. */
+    assert_int_equal(process_run(&process, (const char *const[]){"check", "--live", "weir.yaml", NULL}), 0);
     assert_null(rd_kafka_commit_transaction(rk, KAFKA_WAIT_MS));
     rd_kafka_destroy(rk);
     assert_int_equal(process_run(&process, LAG_JSON), 1);
