@@ -127,20 +127,19 @@ static void put_key(struct line *line, struct bytes key)
     put(line, ",");
 }
 
-/* A name of a header is a string in Kafka's protocol, but nobody holds a producer to it. */
+/* A name of a header is a string in Kafka's protocol, but nobody holds a producer to it; and several headers may have one name. */
 static bool put_header(struct line *line, bool first, struct bytes name, struct bytes value, size_t end)
 {
-    enum { LEAST = 32 };
+    enum { LEAST = 48 }; /* for the signs around it, and something of both */
     size_t left = end - line->used;
     if (line->used + LEAST > end)
         return false;
-    put(line, first ? "" : ",");
-    if (is_text(head_of(name, left / 3)))
-        (void)put_text(line, head_of(name, left / 3), left / 3);
-    else
-        (void)put_hex(line, name, left / 3);
-    put(line, ":");
-    return put_bytes(line, value, end - line->used);
+    put(line, first ? "{\"name\":" : ",{\"name\":");
+    bool whole = put_bytes(line, name, left / 3);
+    put(line, ",\"value\":");
+    whole = put_bytes(line, value, end - line->used - 1) && whole;
+    put(line, "}");
+    return whole;
 }
 
 static void put_headers(struct line *line, struct bytes headers)
@@ -150,10 +149,10 @@ static void put_headers(struct line *line, struct bytes headers)
     bool whole = true;
     if (headers.size == 0)
         return;
-    put(line, "\"headers\":{");
+    put(line, "\"headers\":[");
     for (bool first = true; whole && headers_next(headers, &cursor, &name, &value); first = false)
         whole = put_header(line, first, name, value, end);
-    put(line, "}");
+    put(line, "]");
     if (!whole)
         put(line, ",\"headers_cut\":true");
     put(line, ",");

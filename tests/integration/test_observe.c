@@ -80,8 +80,8 @@ static void a_tap_shows_records_as_they_pass(void **state)
     assert_int_equal(process_wait(&w.beside), 0);
     assert_holds(&w.beside, "stdout",
                  "{\"stage\":\"decode\",\"answer\":\"forwarded\",\"topic\":\"tap-passes\",\"partition\":0,"
-                 "\"offset\":0,\"timestamp\":1700000000123,\"key\":\"k-0\",\"headers\":{\"trace\":"
-                 "\"t-1\"},\"document\":{\"order_id\": \"o-0\", ");
+                 "\"offset\":0,\"timestamp\":1700000000123,\"key\":\"k-0\",\"headers\":[{\"name\":"
+                 "\"trace\",\"value\":\"t-1\"}],\"document\":{\"order_id\": \"o-0\", ");
     assert_holds(&w.beside, "stdout", "{\"end\":\"limit\",\"tap\":{\"passed\":");
     assert_holds(&w.beside, "stdout", ",\"dropped\":0,\"shown\":3}}\n");
     assert_true(process_said(&w.beside, "weir tap: 3 records shown of "));

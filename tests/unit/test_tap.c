@@ -123,7 +123,8 @@ static void a_record_is_shown_with_its_answer(void **state)
     assert_string_equal(
         read_all(f, tap),
         "{\"stage\":\"decode\",\"answer\":\"forwarded\",\"topic\":\"orders\",\"partition\":0,\"offset\":0,"
-        "\"timestamp\":1700000000123,\"key\":\"k\\\"0\",\"headers\":{\"tenant\":\"acme\",\"none\":null},\"document\":{"
+        "\"timestamp\":1700000000123,\"key\":\"k\\\"0\",\"headers\":[{\"name\":\"tenant\",\"value\":\"acme\"},{"
+        "\"name\":\"none\",\"value\":null}],\"document\":{"
         "\"id\": 0}}\n"
         "{\"stage\":\"decode\",\"answer\":\"dropped\",\"topic\":\"orders\",\"partition\":0,\"offset\":1,\"key\":null,"
         "\"document\":{\"id\": 1}}\n"

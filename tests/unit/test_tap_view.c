@@ -39,8 +39,10 @@ static void a_record_is_one_line(void **state)
 {
     (void)state;
     assert_line("{\"stage\":\"decode\",\"answer\":\"forwarded\",\"topic\":\"orders\",\"partition\":3,\"offset\":17,"
-                "\"timestamp\":1700000000123,\"key\":\"k\",\"headers\":{\"a\":\"b\"},\"document\":{\"id\": 7}}",
-                false, "orders/3@17  2023-11-14T22:13:20.123Z  forwarded  key \"k\"  {\"a\":\"b\"}  {\"id\": 7}\n");
+                "\"timestamp\":1700000000123,\"key\":\"k\",\"headers\":[{\"name\":\"a\",\"value\":\"b\"},{\"name\":"
+                "\"a\",\"value\":null}],\"document\":{\"id\": 7}}",
+                false,
+                "orders/3@17  2023-11-14T22:13:20.123Z  forwarded  key \"k\"  {\"a\":\"b\",\"a\":null}  {\"id\": 7}\n");
     assert_line("{\"answer\":\"stored\",\"topic\":\"t\",\"partition\":0,\"offset\":1,\"key\":null,\"value\":null}",
                 true, "t/0@1  \033[32mstored\033[0m  key null  value null\n");
     assert_line("{\"answer\":\"dropped\",\"topic\":\"t\",\"partition\":0,\"offset\":1,\"key\":{\"hex\":\"00\"},"
@@ -73,12 +75,15 @@ static void a_report_is_told_from_a_record_and_says_what_was_not_shown(void **st
     assert_true(tap_view_counts(&object, &counts));
     FILE *out = open_memstream(&text, &size);
     tap_view_report(&counts, "decode", out);
-    counts = (struct tap_view_counts){.passed = 1, .matched = 1, .shown = 1};
+    counts = (struct tap_view_counts){.passed = 1, .matched = 1, .shown = 1, .last = true};
+    tap_view_report(&counts, "decode", out);
+    counts = (struct tap_view_counts){.shown = 5};
     tap_view_report(&counts, "decode", out);
     assert_int_equal(fclose(out), 0);
     assert_string_equal(text, "3 records shown of 1,000 that passed decode; 900 matched; 5 not looked at (more than "
                               "100000 a second); 20 more than the rate; 7 dropped (the tap was full)\n"
-                              "1 record shown of 1 that passed decode\n");
+                              "1 record shown of 1 that passed decode\n"
+                              "5 records shown of at least 5 that passed decode\n");
     free(text);
     parsed_json_free(parsed);
 }
