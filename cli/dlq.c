@@ -18,14 +18,6 @@
 
 /* -- alike -- */
 
-struct command dlq_command(const struct command *command)
-{
-    struct command own = *command;
-    if (own.values[OPTION_LATE] == NULL)
-        own.values[OPTION_LATE] = "876000h";
-    return own;
-}
-
 struct letter_filter dlq_filter(const struct command *command)
 {
     return (struct letter_filter){.stage = command->values[OPTION_STAGE], .class = command->values[OPTION_CLASS]};
@@ -66,6 +58,7 @@ static enum exit_code read_found(const struct letter_reader *reader, const struc
 {
     if (options != NULL)
         stretch_options_apply(options, stretch);
+    stretch->filter.time = letter_filter_time;
     stretch->filter.also = letter_filter_takes;
     stretch->filter.also_arg = filter;
     return letter_reader_read(reader, stretch, visit, arg);
@@ -76,7 +69,9 @@ enum exit_code dlq_read(const struct letter_reader *reader, const struct stretch
                         bool (*visit)(const struct batch *batch, const struct record *record, void *arg), void *arg)
 {
     struct stretch *stretch = NULL;
-    enum exit_code code = letter_reader_find(reader, stretch_options_request(options), &stretch);
+    struct stretch_request request = *stretch_options_request(options);
+    request.anywhere = true;
+    enum exit_code code = letter_reader_find(reader, &request, &stretch);
     if (code == EXIT_OK)
         code = read_found(reader, options, stretch, filter, visit, arg);
     stretch_free(stretch);
@@ -87,8 +82,7 @@ enum exit_code dlq_read(const struct letter_reader *reader, const struct stretch
 static struct stretch_options *read_options(const struct command *command, const char *what)
 {
     char message[512];
-    const struct command own = dlq_command(command);
-    struct stretch_options *options = stretch_options_read(&own, clock_wall_ms(), message, sizeof message);
+    struct stretch_options *options = stretch_options_read(command, clock_wall_ms(), message, sizeof message);
     if (options == NULL)
         fprintf(stderr, "weir %s: %s\n", what, message);
     return options;
@@ -158,8 +152,9 @@ static bool show_first(const struct batch *batch, const struct record *record, v
 static bool keep_last(const struct batch *batch, const struct record *record, void *arg)
 {
     struct showing *showing = arg;
+    int64_t time = letter_filter_time(record);
     FILE *out;
-    if (showing->found > 0 && record->timestamp < showing->timestamp)
+    if (showing->found > 0 && time < showing->timestamp)
         return true;
     free(showing->text);
     showing->text = NULL;
@@ -167,7 +162,7 @@ static bool keep_last(const struct batch *batch, const struct record *record, vo
     if (out == NULL)
         return false;
     print(showing->command, batch, record, out);
-    showing->timestamp = record->timestamp;
+    showing->timestamp = time;
     showing->found++;
     return fclose(out) == 0;
 }

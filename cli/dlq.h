@@ -7,9 +7,6 @@
 #include "cli/letter_reader.h"
 #include "cli/stretch_options.h"
 
-/* The command with what a dead-letter topic wants where nothing was given: letters lie in it in the order in which they were refused, so a window of time is
- * looked for in all of it. */
-struct command dlq_command(const struct command *command);
 /* --stage, --class */
 struct letter_filter dlq_filter(const struct command *command);
 /* Loads the config, opens its letters, calls `with`, and puts all away. */

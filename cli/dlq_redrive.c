@@ -51,8 +51,8 @@ static bool add_newest(const struct batch *batch, const struct record *record, v
 }
 
 /*
- * All of the stretch is read, and not only what is left of it: a run that goes on has to decide as the one did that was interrupted. Key and timestamp are those of the
- * record in all of its letters, so that these may narrow it; anything else may be another in the newer one.
+ * All of the stretch is read, and not only what is left of it: a run that goes on has to decide as the one did that was interrupted. All letters of a record have its key
+ * and, in a header, its time, so that these may narrow it; anything else may be another in the newer one, the letter's own timestamp too.
  */
 static enum exit_code find_newest(void *arg, const struct stretch *stretch)
 {
@@ -165,7 +165,7 @@ static const enum option_id ASKED[] = {OPTION_STAGE, OPTION_CLASS,     OPTION_FR
 
 static enum exit_code run(struct redrive *redrive, const struct pipeline_store *store)
 {
-    struct command command = dlq_command(redrive->command);
+    struct command command = *redrive->command;
     const struct restore_config restore = {.keep_attempts = store != NULL};
     const struct transform_step first = {.type = &restore_stage, .config = &restore};
     char name[PROGRESS_NAME_SIZE];
@@ -183,6 +183,7 @@ static enum exit_code run(struct redrive *redrive, const struct pipeline_store *
         .no_stages = store != NULL,
         .stores = store,
         .store_count = store != NULL,
+        .time = letter_filter_time,
         .also = letter_filter_takes,
         .also_arg = &redrive->filter,
         .onward = true,

@@ -61,6 +61,12 @@ bool letter_filter_takes(const struct record *record, int32_t partition, void *a
     return why == NULL;
 }
 
+int64_t letter_filter_time(const struct record *record)
+{
+    struct letter_headers letter;
+    return letter_headers_read(record->headers, &letter) ? letter.timestamp : record->timestamp;
+}
+
 uint64_t letter_counts_passed_over(const struct letter_counts *counts)
 {
     return counts->other + counts->elsewhere + counts->superseded + counts->attempts + counts->truncated +

@@ -37,6 +37,8 @@ struct letter_filter {
 
 /* For struct stretch_filter's `also`: arg is the filter, and partition where the letter lies. */
 bool letter_filter_takes(const struct record *record, int32_t partition, void *arg);
+/* For struct stretch_filter's `time`: that of the record, as its letter keeps it; -1: it had none. Of what is no letter of weir, its own. */
+int64_t letter_filter_time(const struct record *record);
 /* May a letter from there be redriven, as far as its topic goes? */
 bool letter_filter_consumes(struct letter_filter *filter, struct bytes topic);
 uint64_t letter_counts_passed_over(const struct letter_counts *counts);

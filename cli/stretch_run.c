@@ -146,6 +146,7 @@ static enum exit_code prepare(struct run *run)
     }
     run->request = *stretch_options_request(run->options);
     run->request.onward = job->onward;
+    run->request.anywhere = job->time != NULL;
     run->request.ids = job->ids;
     if (run->request.progress == NULL)
         run->request.progress = job->config_name;
@@ -179,6 +180,7 @@ static enum exit_code find(struct run *run)
     log_flush();
     if (status == STATUS_OK) {
         stretch_options_apply(run->options, run->stretch);
+        run->stretch->filter.time = run->job->time;
         run->stretch->filter.also = run->job->also;
         run->stretch->filter.also_arg = run->job->also_arg;
         return EXIT_OK;

@@ -26,6 +26,8 @@ struct stretch_job {
     const char *place; /* of `stores`, for the plan: a folder; NULL: their names say it */
     bool ids;          /* the store wants those of the topics, see struct stretch_request */
     bool passes_over;  /* `stores` leave records that are there already as they are */
+    int64_t (*time)(
+        const struct record *record); /* NULL: times are the source's; else see struct stretch_request's `anywhere` */
     bool (*also)(const struct record *record, int32_t partition, void *arg); /* see struct stretch_filter */
     void *also_arg;
     /* Asked when the stretch is found, before the plan is shown; not EXIT_OK: it has said why on stderr. NULL: nothing is to be asked. */

@@ -443,7 +443,7 @@ const struct verb command_verbs[] = {
                  "  weir dlq list orders.yaml --json | jq '.groups[0]'\n",
      .details =
          "Reads the topic of `errors.dead_letter`: the service may run or not, no group is joined, and nothing is\n"
-         "committed. Times are those of the records, as the letters have them.\n"},
+         "committed. Times are those of the records, as the letters have them in weir.source.timestamp.\n"},
     {.name = "dlq show",
      .arguments = "FILE [LETTER]",
      .least = 1,
@@ -477,8 +477,9 @@ const struct verb command_verbs[] = {
          "docs/dead-letters.md. All letters stay in their topic: the progress says which are done, under --name and a "
          "name\n"
          "of these options' own. So the same command goes on where the last one ended; with another\n"
-         "--name it begins anew. T is as `weir help replay` has it, by the records' timestamps; offsets are those of\n"
-         "the letters. Exits as `weir replay` does.\n"},
+         "--name it begins anew. T is as `weir help replay` has it, by the timestamps that the records had, which are\n"
+         "looked for in all letters, whatever --late says; offsets are those of the letters. Exits as `weir replay`\n"
+         "does.\n"},
     {.name = "tap",
      .arguments = "[FILE]",
      .most = 1,

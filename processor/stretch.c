@@ -93,7 +93,7 @@ static bool in_time(const struct stretch_filter *filter, int64_t timestamp)
 bool stretch_may_take(const struct stretch *stretch, const struct record *record)
 {
     const struct stretch_filter *filter = &stretch->filter;
-    return in_time(filter, record->timestamp) &&
+    return (filter->time != NULL || in_time(filter, record->timestamp)) &&
            (filter->key.data == NULL || (record->key.data != NULL && bytes_equal(filter->key, record->key)));
 }
 
@@ -109,6 +109,7 @@ static bool is_wanted(const struct where *where, const struct record *record)
 bool stretch_takes(const struct stretch *stretch, const struct record *record, int32_t partition)
 {
     const struct stretch_filter *filter = &stretch->filter;
-    return stretch_may_take(stretch, record) && (filter->where == NULL || is_wanted(filter->where, record)) &&
+    return stretch_may_take(stretch, record) && (filter->time == NULL || in_time(filter, filter->time(record))) &&
+           (filter->where == NULL || is_wanted(filter->where, record)) &&
            (filter->also == NULL || filter->also(record, partition, filter->also_arg));
 }

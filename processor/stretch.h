@@ -61,6 +61,8 @@ struct stretch_request {
     const char *progress;
     /* When the stretch under that name is finished, the next one under it: from where it ended up to what `to` says. Else a finished one stays so. */
     bool onward;
+    /* Times are not those that the source keeps, but those of the filter's `time`: nothing tells where they lie, so the parts have all that is there. */
+    bool anywhere;
     /* The parts' ids are wanted: a source that has them, and can't tell them, fails. */
     bool ids;
 };
@@ -90,8 +92,9 @@ struct stretch_filter {
      * that goes on, those of the first one ("-2h" was another time then), which it remembers with the progress. */
     int64_t from_time, to_time;
     /* Filled in by the caller. */
-    struct bytes key;          /* data NULL: any */
-    const struct where *where; /* NULL: any */
+    int64_t (*time)(const struct record *record); /* what lies in the window (ms; -1: none); NULL: the timestamp */
+    struct bytes key;                             /* data NULL: any */
+    const struct where *where;                    /* NULL: any */
     bool (*also)(const struct record *record, int32_t partition,
                  void *arg); /* one condition more, asked last, by who reads; NULL: none */
     void *also_arg;

@@ -120,7 +120,7 @@ static bool is_asked_for(const struct finding *finding, const char *topic, int32
 
 static bool may_have(const struct stretch_filter *filter, const struct archive_frame *frame)
 {
-    if (filter->from_time == INT64_MIN && filter->to_time == INT64_MAX)
+    if (filter->time != NULL || (filter->from_time == INT64_MIN && filter->to_time == INT64_MAX))
         return true;
     return frame->latest >= 0 && frame->latest >= filter->from_time && frame->earliest < filter->to_time;
 }

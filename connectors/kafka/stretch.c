@@ -43,7 +43,7 @@ bool kafka_stretch_wants(struct kafka_source *source, const rd_kafka_message_t *
     struct record record = look(message);
     if (!stretch_may_take(source->stretch, &record))
         return false;
-    if (filter->where == NULL && filter->also == NULL)
+    if (filter->where == NULL && filter->also == NULL && filter->time == NULL)
         return true;
     struct arena arena;
     arena_init(&arena, NULL);

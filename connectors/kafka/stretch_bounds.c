@@ -63,6 +63,8 @@ static int64_t offset_of(const struct find *find, const struct stretch_bound *bo
     case STRETCH_NOW:
         return end;
     case STRETCH_TIME:
+        if (find->request->anywhere)
+            return bound == &find->request->from ? low : end;
         return times->elems[at].offset >= 0 ? times->elems[at].offset : end;
     default:
         return kafka_find_named(bound, &find->low->elems[at])->offset;

@@ -202,6 +202,8 @@ static enum status ask_offsets(struct find *find)
     find->low = low;
     if (status == STATUS_OK)
         status = ask(find, &find->end, RD_KAFKA_OFFSET_SPEC_LATEST);
+    if (request->anywhere)
+        return status;
     if (status == STATUS_OK && !find->resumed && request->from.kind == STRETCH_TIME)
         status = ask(find, &find->from, request->from.time > 0 ? request->from.time : 0);
     if (status == STATUS_OK && !find->resumed && request->to.kind == STRETCH_TIME) {

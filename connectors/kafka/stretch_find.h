@@ -15,7 +15,8 @@ struct find {
     char problem[200];                    /* the first with a topic */
     bool incomplete;                      /* a topic that the config names could not be looked at, or is not there */
     rd_kafka_topic_partition_list_t *all; /* of the topics; `offset` and `metadata`: what is kept under the name */
-    /* Of the chosen partitions, in the order of the parts. Where they begin and end; where the times of the request are, NULL: none is asked for. */
+    /* Of the chosen partitions, in the order of the parts. Where they begin and end; where the times of the request are, NULL: none is asked for, or
+     * they may be anywhere. */
     rd_kafka_topic_partition_list_t *low, *end, *from, *to;
     bool resumed;   /* the bounds come from the seals */
     bool onward;    /* what they tell of is finished: it begins where that ended */

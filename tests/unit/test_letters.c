@@ -69,6 +69,20 @@ static void letters_are_counted_by_stage_class_topic_and_time(void **state)
     letter_tally_fini(&counted);
 }
 
+static void the_time_of_a_letter_is_that_of_its_record(void **state)
+{
+    struct letters *letters = *state;
+    struct record *record = letters_add(letters, &(struct letter_words){.timestamp = "1700000000000"});
+    record->timestamp = 1764000000000;
+    assert_int_equal(letter_filter_time(record), 1700000000000);
+    record = letters_add(letters, &(struct letter_words){.timestamp = "-1"});
+    record->timestamp = 1764000000000;
+    assert_int_equal(letter_filter_time(record), -1);
+    record = records_add(letters->batch, "somebody", "else's");
+    record->timestamp = 1764000000000;
+    assert_int_equal(letter_filter_time(record), 1764000000000);
+}
+
 static void a_zero_byte_in_a_header_makes_no_group_for_each_letter(void **state)
 {
     struct letters *letters = *state;
@@ -349,6 +363,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, letters_set_up, letters_tear_down)
     const struct CMUnitTest tests[] = {
         TEST(letters_are_counted_by_stage_class_topic_and_time),
+        TEST(the_time_of_a_letter_is_that_of_its_record),
         TEST(a_zero_byte_in_a_header_makes_no_group_for_each_letter),
         TEST(the_table_shows_them_and_lets_nothing_at_the_terminal),
         TEST(an_empty_header_leaves_its_cell_empty),

@@ -101,6 +101,29 @@ static void a_window_has_its_first_moment_and_not_its_last(void **state)
     stretch_free(stretch);
 }
 
+static int64_t offset_as_time(const struct record *record)
+{
+    return record->offset;
+}
+
+static void a_window_may_be_of_another_time_than_the_timestamp(void **state)
+{
+    (void)state;
+    struct stretch *stretch = stretch_new(1);
+    const struct record in = {.timestamp = 5000, .offset = 1999}, out = {.timestamp = 1500, .offset = 2000},
+                        without = {.timestamp = 1500, .offset = -1};
+    stretch->filter.from_time = 1000;
+    stretch->filter.to_time = 2000;
+    stretch->filter.time = offset_as_time;
+    assert_true(stretch_takes(stretch, &in, 0));
+    assert_false(stretch_takes(stretch, &out, 0));
+    assert_false(stretch_takes(stretch, &without, 0));
+    /* Its headers may be wanted for it. */
+    assert_true(stretch_may_take(stretch, &in));
+    assert_true(stretch_may_take(stretch, &out));
+    stretch_free(stretch);
+}
+
 static void a_key_is_compared_byte_for_byte_and_an_empty_one_is_not_null(void **state)
 {
     (void)state;
@@ -198,6 +221,7 @@ int main(void)
         cmocka_unit_test(without_a_filter_every_record_is_taken),
         cmocka_unit_test(a_window_has_its_first_moment_and_not_its_last),
         cmocka_unit_test(what_is_asked_of_headers_is_looked_at_after_key_and_time),
+        cmocka_unit_test(a_window_may_be_of_another_time_than_the_timestamp),
         cmocka_unit_test(a_key_is_compared_byte_for_byte_and_an_empty_one_is_not_null),
         cmocka_unit_test(one_more_condition_is_asked_last),
         cmocka_unit_test(a_request_is_told_as_it_was_said),
