@@ -115,7 +115,13 @@ bool kafka_corrupt_answer(struct kafka_partition *partition, int64_t offset)
 {
     struct kafka_search *search = &partition->search;
     if (offset < search->at) {
-        /* librdkafka strayed to the log's beginning, as it does after a wrong checksum. */
+        /* librdkafka went back to the log's beginning: it strayed, as it does after a wrong checksum; or what we asked for is not there any more, as the topic was
+         * truncated or made anew, and so the batch may be another one. Then we look at what comes, from where we stand. */
+        int64_t end = end_of(partition);
+        if (end >= 0 && end < search->at) {
+            search->on = search->again = false;
+            return true;
+        }
         ask(partition, search->at);
         return false;
     }

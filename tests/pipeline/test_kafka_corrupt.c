@@ -12,7 +12,7 @@
 #include "tests/support/running.h"
 
 #define ORDERS "group: g\ntopics: orders\n"
-enum { FETCH = 1 }; /* Kafka's API key */
+enum { FETCH = 1, LIST_OFFSETS = 2 }; /* Kafka's API keys */
 
 struct corrupt {
     struct mock mock;
@@ -183,6 +183,29 @@ static void a_broker_that_answers_slowly_during_the_search_loses_no_good_record(
     end(&corrupt);
 }
 
+/* Between the look at the end and the question: what the search asks for is behind the end then, and no answer is ever there. */
+static void a_topic_that_is_made_anew_during_the_search_is_consumed_from_its_beginning(void **state)
+{
+    (void)state;
+    struct corrupt corrupt;
+    begin(&corrupt, ORDERS);
+    mock_produce(&corrupt.mock, "orders", 0, 10);
+    mock_produce_broken(&corrupt.mock, "orders", 0, 500, MOCK_BAD_ZSTD);
+    for (int i = 0; i < 10; i++)
+        mock_slow(&corrupt.mock, LIST_OFFSETS, 0);
+    mock_slow(&corrupt.mock, LIST_OFFSETS, 1000);
+    kafka_running_start(&corrupt.running);
+    mock_await(&corrupt.mock, LIST_OFFSETS);
+    rd_kafka_mock_topic_delete(corrupt.mock.cluster, "orders");
+    mock_topic(&corrupt.mock, "orders", 1);
+    mock_produce(&corrupt.mock, "orders", 0, 4);
+    assert_true(memory_store_wait_count(corrupt.running.store, 14));
+    kafka_running_drain(&corrupt.running);
+    assert_int_equal(memory_store_times(corrupt.running.store, 0, 3), 2);
+    assert_int_equal(mock_committed(&corrupt.mock, "g", "orders", 0), 4);
+    end(&corrupt);
+}
+
 static void on_corrupt_stop_ends_the_service_and_commits_what_came_before(void **state)
 {
     (void)state;
@@ -209,6 +232,7 @@ int main(void)
         cmocka_unit_test(a_stretch_that_ends_behind_a_broken_batch_or_in_a_gap_has_its_last_records),
         cmocka_unit_test(a_gap_between_a_broken_batch_and_the_end_is_passed),
         cmocka_unit_test(a_broker_that_answers_slowly_during_the_search_loses_no_good_record),
+        cmocka_unit_test(a_topic_that_is_made_anew_during_the_search_is_consumed_from_its_beginning),
         cmocka_unit_test(on_corrupt_stop_ends_the_service_and_commits_what_came_before),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -72,6 +72,17 @@ void mock_slow(struct mock *mock, int16_t api, int ms)
     rd_kafka_mock_broker_push_request_error_rtts(mock->cluster, 1, api, 1, RD_KAFKA_RESP_ERR_NO_ERROR, ms);
 }
 
+void mock_await(struct mock *mock, int16_t api)
+{
+    size_t left = 1;
+    for (int ms = 0; left > 0; ms++) {
+        if (ms > KAFKA_WAIT_MS)
+            kafka_die("mock: request %d did not come", (int)api);
+        check_err(rd_kafka_mock_broker_error_stack_cnt(mock->cluster, 1, api, &left), "what is to come");
+        (void)usleep(1000);
+    }
+}
+
 /* -- producing -- */
 
 static void flush(struct mock *mock)

@@ -26,6 +26,8 @@ void mock_down(struct mock *mock, bool down);
 void mock_fail(struct mock *mock, int16_t api, unsigned count, rd_kafka_resp_err_t err);
 /* The next request of this kind is answered after so many milliseconds; again: the one after it. */
 void mock_slow(struct mock *mock, int16_t api, int ms);
+/* Waits until all requests of this kind have come that were to fail or to be slow. */
+void mock_await(struct mock *mock, int16_t api);
 
 /* `count` records, one batch: record P@O has the key "P-O" and the value {"id":"P-O"}. Returns the first offset. */
 int64_t mock_produce(struct mock *mock, const char *topic, int32_t partition, int64_t count);
