@@ -172,7 +172,7 @@ static enum exit_code run(struct redrive *redrive, const struct pipeline_store *
     const char *given = redrive->command->values[OPTION_NAME];
     progress_name(redrive->command, given != NULL ? given : "redrive", ASKED, name);
     /* One that is no good is told as it was given. */
-    if (command_has(&command, OPTION_NAME) && command.values[OPTION_NAME][0] != '\0')
+    if (given == NULL || given[0] != '\0')
         command.values[OPTION_NAME] = name;
     const struct stretch_job job = {
         .what = "redrive",
@@ -187,7 +187,6 @@ static enum exit_code run(struct redrive *redrive, const struct pipeline_store *
         .also = letter_filter_takes,
         .also_arg = &redrive->filter,
         .onward = true,
-        .config_name = name,
         .check = find_newest,
         .check_arg = redrive,
         .look = look_at_letters,

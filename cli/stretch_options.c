@@ -219,22 +219,23 @@ static bool read_bound(const struct reading *reading, const char *option, const 
     return good || wrong(reading, option, &cursor);
 }
 
-/* Where times can tell: the log's end is behind any of them, as records may be from the future. */
-static int64_t time_of(const struct stretch_bound *bound)
+/* For one partition: a topic that is not named may be any. */
+static bool is_offset_later(const struct stretch_offset *from, const struct stretch_offset *to)
 {
-    if (bound->kind == STRETCH_TIME)
-        return bound->time;
-    return bound->kind == STRETCH_BEGINNING ? INT64_MIN : INT64_MAX;
+    bool same = from->topic == NULL || to->topic == NULL || strcmp(from->topic, to->topic) == 0;
+    return same && from->partition == to->partition && from->offset > to->offset;
 }
 
-static bool is_later(const struct stretch_bound *from, const struct stretch_bound *to)
+/* As far as it can be told. Records may be from the future, so nothing is later than the log's end. named: the bounds are those of the first start, when a time before now
+ * was an earlier one. */
+static bool is_later(const struct stretch_bound *from, const struct stretch_bound *to, bool named)
 {
-    if (from->kind != STRETCH_OFFSETS && to->kind != STRETCH_OFFSETS)
-        return time_of(from) > time_of(to);
+    if (from->kind == STRETCH_NOW || to->kind == STRETCH_BEGINNING)
+        return from->kind != to->kind;
+    if (from->kind == STRETCH_TIME && to->kind == STRETCH_TIME)
+        return from->time > to->time && (from->relative == to->relative || !named);
     for (unsigned i = 0; i < from->offset_count * to->offset_count; i++) {
-        const struct stretch_offset *a = &from->offsets[i / to->offset_count], *b = &to->offsets[i % to->offset_count];
-        bool same = a->topic == NULL || b->topic == NULL ? a->topic == b->topic : strcmp(a->topic, b->topic) == 0;
-        if (same && a->partition == b->partition && a->offset > b->offset)
+        if (is_offset_later(&from->offsets[i / to->offset_count], &to->offsets[i % to->offset_count]))
             return true;
     }
     return false;
@@ -247,7 +248,7 @@ static bool read_bounds(struct stretch_options *options, int64_t now, const stru
     if (!read_bound(reading, "from", from != NULL ? from : "beginning", now, &request->from, &options->from) ||
         !read_bound(reading, "to", to != NULL ? to : "now", now, &request->to, &options->to))
         return false;
-    if (!is_later(&request->from, &request->to))
+    if (!is_later(&request->from, &request->to, command_has(reading->command, OPTION_NAME)))
         return true;
     snprintf(reading->message, reading->size, "--from \"%s\" is later than --to \"%s\"",
              from != NULL ? from : "beginning", to != NULL ? to : "now");

@@ -148,8 +148,6 @@ static enum exit_code prepare(struct run *run)
     run->request.onward = job->onward;
     run->request.anywhere = job->time != NULL;
     run->request.ids = job->ids;
-    if (run->request.progress == NULL)
-        run->request.progress = job->config_name;
     snprintf(run->service, sizeof run->service, "%s.%s", run->config->service,
              run->request.progress != NULL ? run->request.progress : job->what);
     set_changes(run);

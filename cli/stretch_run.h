@@ -41,7 +41,6 @@ struct stretch_job {
     uint64_t (*passed_over)(void *arg);
     const char *(*passed_over_by)(void *arg); /* a JSON object: for which reasons; NULL: it is not told */
     void *arg;                                /* of these three */
-    const char *config_name;                  /* of the progress, when --name is not given; NULL: none is kept then */
 };
 
 /*

@@ -402,6 +402,9 @@ static void what_is_wrong_is_told_before_anything_is_asked(void **state)
                      64);
     assert_true(
         process_said(&process, "weir replay: --from \"2026-11-31\": at position 9: expected a day of that month"));
+    assert_int_equal(
+        process_run(&process, (const char *const[]){"replay", "weir.yaml", "--from", "now", "--to", "0@5", NULL}), 64);
+    assert_true(process_said(&process, "weir replay: --from \"now\" is later than --to \"0@5\"\n"));
     assert_int_equal(process_run(&process, (const char *const[]){"replay", "weir.yaml", NULL}), 78);
     assert_true(process_said(&process, "weir replay: "));
     process_file(&process, "away.yaml",

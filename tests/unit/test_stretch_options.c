@@ -162,12 +162,22 @@ static void what_is_later_shows_without_times_too(void **state)
 {
     (void)state;
     static const char *const cases[][2] = {
-        {"now", "beginning"}, {"now", "-1h"},     {"-1h", "beginning"},
-        {"0@5", "0@4"},       {"a/1@5", "a/1@4"}, {"0@1,2@7", "1@0,2@6"},
+        {"now", "beginning"}, {"now", "-1h"},         {"-1h", "beginning"},  {"0@5", "0@4"},
+        {"a/1@5", "a/1@4"},   {"0@1,2@7", "1@0,2@6"}, {"0@5", "a/0@4"},      {"a/0@5", "0@4"},
+        {"now", "0@5"},       {"now", "a/0@5"},       {"0@50", "beginning"},
     };
     static const char *const good[][2] = {
-        {"now", "now"}, {"beginning", "-1h"}, {"2999-01-01T00:00:00Z", "now"},
-        {"0@5", "1@4"}, {"a/1@5", "b/1@4"},   {"0@5", "now"},
+        {"now", "now"},
+        {"beginning", "-1h"},
+        {"2999-01-01T00:00:00Z", "now"},
+        {"0@5", "1@4"},
+        {"a/1@5", "b/1@4"},
+        {"0@5", "now"},
+        {"beginning", "beginning"},
+        {"beginning", "0@5"},
+        {"0@5", "a/0@5"},
+        {"-1h", "0@5"},
+        {"0@5", "-1h"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct given given = {0};
@@ -186,6 +196,35 @@ static void what_is_later_shows_without_times_too(void **state)
         read_good(&given);
         stretch_options_free(given.options);
     }
+}
+
+static void read_window(struct given *given, const char *from, const char *to, const char *name)
+{
+    given->command.values[OPTION_FROM] = from;
+    given->command.values[OPTION_TO] = to;
+    given->command.values[OPTION_NAME] = name;
+    read_all(given);
+}
+
+/* The bounds are those of the first start, when "-2h" was before ten o'clock. */
+static void what_goes_on_under_a_name_may_say_a_time_before_now_that_is_later_by_now(void **state)
+{
+    (void)state;
+    static const char TEN[] = "2026-11-25T10:00:00Z", FOUR[] = "2026-11-25T16:00:00Z";
+    struct given given = {0};
+    read_window(&given, "-1h", TEN, NULL);
+    assert_string_equal(given.message, "--from \"-1h\" is later than --to \"2026-11-25T10:00:00Z\"");
+    read_window(&given, "-1h", TEN, "fix");
+    assert_non_null(given.options);
+    read_window(&given, FOUR, "-1h", "fix");
+    assert_non_null(given.options);
+    /* Both move, or neither does. */
+    read_window(&given, "-1h", "-2h", "fix");
+    assert_string_equal(given.message, "--from \"-1h\" is later than --to \"-2h\"");
+    read_window(&given, FOUR, TEN, "fix");
+    assert_string_equal(given.message, "--from \"2026-11-25T16:00:00Z\" is later than --to \"2026-11-25T10:00:00Z\"");
+    read_window(&given, "now", TEN, "fix");
+    assert_string_equal(given.message, "--from \"now\" is later than --to \"2026-11-25T10:00:00Z\"");
 }
 
 static void offsets_are_for_the_partitions_that_they_name(void **state)
@@ -338,6 +377,7 @@ int main(void)
         cmocka_unit_test(what_is_no_time_is_told_at_its_place),
         cmocka_unit_test(a_window_that_ends_before_it_begins_is_a_mistake),
         cmocka_unit_test(what_is_later_shows_without_times_too),
+        cmocka_unit_test(what_goes_on_under_a_name_may_say_a_time_before_now_that_is_later_by_now),
         cmocka_unit_test(offsets_are_for_the_partitions_that_they_name),
         cmocka_unit_test(what_is_no_offset_is_told_at_its_place),
         cmocka_unit_test(partitions_are_named_alone_and_by_ranges),
