@@ -105,7 +105,10 @@ static void add_title(struct page *page)
     struct columns line = begin_line(page);
     columns_add(&line, COLUMNS_BOLD, "%s", now->service);
     columns_add(&line, COLUMNS_PLAIN, "  ");
-    columns_add(&line, now->ready ? COLUMNS_GREEN : COLUMNS_RED, "%s", now->ready ? "ready" : "NOT READY");
+    if (page->view->trouble != NULL)
+        columns_add(&line, COLUMNS_RED, "NO ANSWER");
+    else
+        columns_add(&line, now->ready ? COLUMNS_GREEN : COLUMNS_RED, "%s", now->ready ? "ready" : "NOT READY");
     columns_add(&line, COLUMNS_PLAIN, "  up %s", seconds_text(time, (double)now->uptime));
     if (now->restarts > 0)
         columns_add(&line, COLUMNS_YELLOW, "  rebuilt %" PRId64 " times", now->restarts);
@@ -203,6 +206,11 @@ const struct snapshot_stage *top_view_blocking(const struct snapshot *snapshot)
     return NULL;
 }
 
+static bool is_over_half(const struct snapshot_stage *stage)
+{
+    return stage->records > stage->record_capacity / 2 || stage->bytes > stage->byte_capacity / 2;
+}
+
 static void add_blocking(struct page *page)
 {
     const struct snapshot *now = page->view->now;
@@ -211,9 +219,11 @@ static void add_blocking(struct page *page)
     add_label(&line, "blocking");
     if (stage != NULL) {
         columns_add(&line, COLUMNS_RED, "%s", stage->name);
-        columns_add(&line, COLUMNS_PLAIN, ": its queue is the last that is over half full");
+        columns_add(&line, COLUMNS_PLAIN, "%s",
+                    is_over_half(stage) ? ": its queue is the last that is over half full"
+                                        : ": it fails, and is tried again");
     } else {
-        columns_add(&line, COLUMNS_PLAIN, "nothing: no queue is over half full");
+        columns_add(&line, COLUMNS_PLAIN, "nothing: no queue is over half full, and no store fails");
     }
     if (now->held_back)
         columns_add(&line, COLUMNS_YELLOW, "; nothing is taken in: %s",

@@ -114,9 +114,10 @@ static enum status build_queue(struct pipeline *pipeline, unsigned at, const cha
     char labels[160] = "";
     metrics_label(labels, sizeof labels, "stage", name);
     pipeline->queues[at] = queue_new(&config, pipeline->shared->metrics);
-    pipeline->metrics.blocking[at] = metrics_get(
-        pipeline->shared->metrics, METRIC_GAUGE, "weir_stage_blocking",
-        "1 while the stage holds the others up: its queue is the last that is over half full.", labels);
+    pipeline->metrics.blocking[at] = metrics_get(pipeline->shared->metrics, METRIC_GAUGE, "weir_stage_blocking",
+                                                 "1 while the stage holds the others up: a store that fails, or the "
+                                                 "stage behind the last queue that is over half full.",
+                                                 labels);
     return pipeline->queues[at] != NULL ? STATUS_OK : no_memory(error);
 }
 

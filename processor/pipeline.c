@@ -48,9 +48,14 @@ static bool is_over_half(struct queue *queue)
     return stats.records > capacity->records / 2 || stats.bytes > capacity->bytes / 2;
 }
 
-/* The last full queue is in front of what holds the others up; UINT_MAX: none is. */
+/* What holds the others up: a store that fails, whose queue need not be full for that (memory may be so before); else what the last full queue is in front of.
+ * UINT_MAX: nothing does. */
 static unsigned find_blocking(struct pipeline *pipeline)
 {
+    for (unsigned i = 0; i < pipeline->config->store_count; i++) {
+        if (storing_is_troubled(pipeline->storings[i]))
+            return pipeline->stage_count + i;
+    }
     for (unsigned i = assembly_queues(pipeline); i > 0; i--) {
         if (is_over_half(pipeline->queues[i - 1]))
             return i - 1;

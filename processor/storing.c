@@ -87,6 +87,11 @@ void storing_relax(struct storing *storing)
     atomic_fetch_sub(&storing->urged, 1);
 }
 
+bool storing_is_troubled(const struct storing *storing)
+{
+    return atomic_load_explicit(&storing->troubled, memory_order_relaxed) > 0;
+}
+
 int64_t storing_latency(struct storing *storing)
 {
     int64_t spent = atomic_load_explicit(&storing->spent, memory_order_relaxed);

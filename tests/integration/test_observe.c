@@ -185,7 +185,7 @@ static void top_draws_one_picture_for_a_log(void **state)
         process_run(&w.beside, (const char *const[]){"top", "weir.yaml", "--once", "--every", "100ms", NULL}), 0);
     assert_holds(&w.beside, "stdout", "top-once  ready  up ");
     assert_holds(&w.beside, "stdout", "consumed 100  in flight 0\n");
-    assert_holds(&w.beside, "stdout", "  blocking   nothing: no queue is over half full\n");
+    assert_holds(&w.beside, "stdout", "  blocking   nothing: no queue is over half full, and no store fails\n");
     assert_holds(&w.beside, "stdout", "\ndecode ");
     assert_holds(&w.beside, "stdout", "\nsqlite ");
     assert_int_equal(process_run(&w.beside, (const char *const[]){"top", "weir.yaml", "--once", "--json", NULL}), 0);

@@ -159,6 +159,37 @@ static void ready_follows_the_store_and_the_drain(void **state)
     running_fini(&running);
 }
 
+static bool is_one(void *arg)
+{
+    return metric_get(arg) == 1;
+}
+
+static bool is_zero(void *arg)
+{
+    return metric_get(arg) == 0;
+}
+
+/* Its queue is all but empty: nothing more comes. */
+static void a_store_that_fails_is_what_blocks(void **state)
+{
+    (void)state;
+    struct running running;
+    running_init(&running, 1);
+    running.config.exit_at_end = false;
+    running.config.backoff_most = 20 * CLOCK_MS;
+    memory_store_fail(running.store, MEMORY_WRITE, ERROR_TRANSIENT, 0, UINT32_MAX);
+    running_produce(&running, 1, 100);
+    running_start(&running);
+    struct metric *blocking = metrics_get(running.shared.metrics, METRIC_GAUGE, "weir_stage_blocking", "",
+                                          "stage=\"out\"");
+    assert_true(eventually(is_one, blocking));
+    memory_store_fail(running.store, MEMORY_WRITE, ERROR_TRANSIENT, 0, 0);
+    assert_true(eventually(is_zero, blocking));
+    context_cancel(running.shared.soft);
+    assert_int_equal(running_wait(&running), STATUS_OK);
+    running_fini(&running);
+}
+
 static void a_partition_without_progress_is_an_incident_that_names_the_store(void **state)
 {
     (void)state;
@@ -192,6 +223,7 @@ int main(void)
         cmocka_unit_test(a_revoked_partition_is_drained_and_committed_and_another_goes_on_from_there),
         cmocka_unit_test(a_lost_partition_comes_again_and_nothing_of_the_old_epoch_is_committed),
         cmocka_unit_test(ready_follows_the_store_and_the_drain),
+        cmocka_unit_test(a_store_that_fails_is_what_blocks),
         cmocka_unit_test(a_partition_without_progress_is_an_incident_that_names_the_store),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

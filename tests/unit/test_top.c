@@ -210,12 +210,17 @@ static void what_blocks_is_named(void **state)
                "  blocking   sqlite: its queue is the last that is over half full; nothing is "
                "taken in: the memory is in use\n");
     free(now);
+    gauge("weir_queue_records", labels_of("queue", "sqlite"), 0);
+    now = look(10000, true);
+    const struct top_view failing = {.now = now, .url = "u"};
+    assert_has(page(&failing, 120, 50, false), "  blocking   sqlite: it fails, and is tried again; nothing is");
+    free(now);
     gauge("weir_stage_blocking", labels_of("stage", "sqlite"), 0);
     gauge("weir_intake_paused", NULL, 0);
     now = look(10000, true);
     assert_null(top_view_blocking(now));
     const struct top_view calm = {.now = now, .url = "u"};
-    assert_has(page(&calm, 120, 50, false), "  blocking   nothing: no queue is over half full\n");
+    assert_has(page(&calm, 120, 50, false), "  blocking   nothing: no queue is over half full, and no store fails\n");
     free(now);
 }
 
@@ -278,6 +283,7 @@ static void a_service_that_has_gone_is_said_so_beside_what_was_seen_last(void **
     const struct top_view view = {.now = now, .url = "u", .trouble = "refused", .silence = 12 * CLOCK_SECOND};
     const char *text = page(&view, 100, 50, false);
     assert_has(text, "no answer for 12.0 s: refused; this is the last that was seen\n");
+    assert_has(text, "orders \"x\"  NO ANSWER  up 10.0 s");
     assert_has(text, "sqlite");
     free(now);
     const struct top_view never = {.url = "http://u", .trouble = "refused"};
