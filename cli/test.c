@@ -231,6 +231,10 @@ enum exit_code verb_test(const struct command *command)
         .filter = command->values[OPTION_FILTER],
     };
     struct files files = {0};
+    if (command_has(command, OPTION_JUNIT) && strcmp(command->values[OPTION_JUNIT], "-") == 0) {
+        fputs("weir test: --junit \"-\": expected a file, as the report goes to stdout\n", stderr);
+        return EXIT_USAGE;
+    }
     log_set(command_has(command, OPTION_VERBOSE) ? LOG_DEBUG : LOG_ERROR, false);
     for (unsigned i = 0; i < command->count; i++)
         add_path(&files, command->arguments[i]);

@@ -52,7 +52,7 @@ static void check_record(const void *arg, struct config_report *report)
 
 static const struct config_field RECORD_ROWS[] = {
     TEXT_ROW("topic", "Its topic; default: the first one that the config consumes.", struct spec_record, topic),
-    PARTITION_ROW(struct spec_record, partition, "Its partition.", "0"),
+    PARTITION_ROW(struct spec_record, partition, "Its partition.", "0", 0),
     OFFSET_ROW(struct spec_record, offset, "Its offset; default: one behind the partition's last."),
     GIVEN_ROW("key", "Its key; default: null.", struct spec_record, key),
     {.name = "headers",
@@ -94,7 +94,7 @@ static void check_output(const void *arg, struct config_report *report)
 }
 
 static const struct config_field OUTPUT_ROWS[] = {
-    PARTITION_ROW(struct spec_output, partition, "The partition of the record that it comes from.", "-1"),
+    PARTITION_ROW(struct spec_output, partition, "The partition of the record that it comes from.", "-1", -1),
     OFFSET_ROW(struct spec_output, offset, "The offset of the record that it comes from."),
     TEXT_ROW("topic", "Stores of messages: the topic that it goes to.", struct spec_output, topic),
     GIVEN_ROW("key", "Stores of messages: its key.", struct spec_output, key),
@@ -138,7 +138,7 @@ static const struct config_custom OUTPUTS = {
     .name = "outputs", .size = sizeof(const struct config_node *), .parse = keep_node, .schema = outputs_schema};
 
 static const struct config_field LETTER_ROWS[] = {
-    PARTITION_ROW(struct spec_letter, partition, "The record's partition.", "-1"),
+    PARTITION_ROW(struct spec_letter, partition, "The record's partition.", "-1", -1),
     OFFSET_ROW(struct spec_letter, offset, "The record's offset."),
     GIVEN_ROW("key", "The record's key.", struct spec_letter, key),
     GIVEN_ROW("value", "The record's value, as it came.", struct spec_letter, value),
@@ -150,7 +150,7 @@ static const struct config_field LETTER_ROWS[] = {
 ITEM(LETTER, "A dead letter.", struct spec_letter, LETTER_ROWS, NULL);
 
 static const struct config_field DROP_ROWS[] = {
-    PARTITION_ROW(struct spec_drop, partition, "The record's partition.", "-1"),
+    PARTITION_ROW(struct spec_drop, partition, "The record's partition.", "-1", -1),
     OFFSET_ROW(struct spec_drop, offset, "The record's offset."),
     GIVEN_ROW("key", "The record's key.", struct spec_drop, key),
     TEXT_ROW("stage", "The stage that dropped it.", struct spec_drop, stage),

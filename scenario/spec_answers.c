@@ -98,7 +98,7 @@ static void check_answer(const void *arg, struct config_report *report)
 }
 
 #define WHICH_ROWS                                                                                                     \
-    PARTITION_ROW(struct spec_answer, which.partition, "Only for records of this partition.", "-1"),                   \
+    PARTITION_ROW(struct spec_answer, which.partition, "Only for records of this partition.", "-1", -1),               \
         OFFSET_ROW(struct spec_answer, which.offset, "Only for the record at this offset."),                           \
         GIVEN_ROW("key", "Only for records with this key.", struct spec_answer, which.key),                            \
     {                                                                                                                  \

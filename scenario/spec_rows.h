@@ -4,10 +4,10 @@
 
 #include "scenario/spec.h"
 
-#define PARTITION_ROW(type, member, words, otherwise)                                                                  \
+#define PARTITION_ROW(type, member, words, otherwise, least)                                                           \
     {                                                                                                                  \
         .name = "partition", .help = words, .kind = CONFIG_INT, .offset = offsetof(type, member),                      \
-        .fallback = otherwise, .min = -1, .max = INT32_MAX                                                             \
+        .fallback = otherwise, .min = least, .max = INT32_MAX                                                          \
     }
 #define OFFSET_ROW(type, member, words)                                                                                \
     {                                                                                                                  \

@@ -283,6 +283,8 @@ static void an_answer_is_one_answer(void **state)
     assert_mistakes(PART "name: a\ninput: {value: 1}\nstages: {decode: [{set: {\"a[0]\": 1}}]}\n",
                     "suite.yaml:4:26: stages.decode[0].set.a[0]: 'a[0]' as a path: expected names only: an array's "
                     "element can't be written\n");
+    assert_mistakes(PART "name: a\ninput: {value: 1, partition: -1}\n",
+                    "suite.yaml:3:30: input.partition: expected an integer from 0 to 2147483647, found \"-1\"\n");
     assert_mistakes(PART "name: a\ninput: {value: 1}\nstores: {stdout: [{drop: true}]}\n",
                     "suite.yaml:4:20: stores.stdout[0].drop: expected a key that is known here, found `drop`, which "
                     "belongs under `stages.*[]`\n");
