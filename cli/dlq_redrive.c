@@ -30,7 +30,7 @@ struct redrive {
     struct letter_newest *newest;
     char *passed_over_by;
     bool too_many; /* letters, to tell which are the newest */
-    bool done;     /* nothing is left of what had letters */
+    bool done;     /* earlier runs under the name have left nothing */
 };
 
 static bool consumes(const void *arg, const char *topic)
@@ -58,8 +58,7 @@ static enum exit_code find_newest(void *arg, const struct stretch *stretch)
 {
     struct redrive *redrive = arg;
     struct stretch look = *stretch;
-    for (unsigned i = 0; i < stretch->count && stretch_finished(stretch); i++)
-        redrive->done = redrive->done || stretch->parts[i].end > 0;
+    redrive->done = (stretch->resumed || stretch->follows) && stretch_finished(stretch);
     if (stretch_finished(stretch))
         return EXIT_OK;
     look.parts = calloc(stretch->count + 1, sizeof *look.parts);
@@ -168,12 +167,14 @@ static enum exit_code run(struct redrive *redrive, const struct pipeline_store *
     struct command command = *redrive->command;
     const struct restore_config restore = {.keep_attempts = store != NULL};
     const struct transform_step first = {.type = &restore_stage, .config = &restore};
-    char name[PROGRESS_NAME_SIZE];
-    const char *given = redrive->command->values[OPTION_NAME];
-    progress_name(redrive->command, given != NULL ? given : "redrive", ASKED, name);
-    /* One that is no good is told as it was given. */
-    if (given == NULL || given[0] != '\0')
-        command.values[OPTION_NAME] = name;
+    char name[PROGRESS_NAME_SIZE], message[1024];
+    if (!command_has(&command, OPTION_NAME)) {
+        progress_name(&command, "redrive", ASKED, name);
+    } else if (!progress_name_given(&command, "", &command, ASKED, name, message, sizeof message)) {
+        fprintf(stderr, "weir dlq redrive: %s\n", message);
+        return EXIT_USAGE;
+    }
+    command.values[OPTION_NAME] = name;
     const struct stretch_job job = {
         .what = "redrive",
         .source_type = redrive->config->source_type,
@@ -224,6 +225,11 @@ static enum exit_code run_to_source(struct redrive *redrive)
     return code;
 }
 
+static uint32_t at_most(unsigned long long number)
+{
+    return number < UINT32_MAX ? (uint32_t)number : UINT32_MAX;
+}
+
 static enum exit_code redrive_config(const struct command *command, const struct config *config)
 {
     const char *most = command->values[OPTION_MAX_ATTEMPTS];
@@ -235,7 +241,7 @@ static enum exit_code redrive_config(const struct command *command, const struct
     /* The plan is the answer, and how the letters were read for it is of no interest. */
     if (!command_has(command, OPTION_EXECUTE) && !command_has(command, OPTION_VERBOSE))
         log_set(LOG_WARN, command_has(command, OPTION_JSON));
-    redrive.filter.attempts_most = most != NULL ? (uint32_t)strtoul(most, NULL, 10) : ATTEMPTS_MOST;
+    redrive.filter.attempts_most = most != NULL ? at_most(strtoull(most, NULL, 10)) : ATTEMPTS_MOST;
     enum exit_code code = letter_reader_init(&redrive.reader, "dlq redrive", config, TIMEOUT);
     if (code == EXIT_OK)
         code = command_has(command, OPTION_TO_SOURCE) ? run_to_source(&redrive) : run(&redrive, NULL);

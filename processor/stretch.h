@@ -104,6 +104,7 @@ struct stretch {
     struct stretch_part *parts; /* by topic, then partition */
     unsigned count;
     bool resumed;         /* an earlier run under this name had begun */
+    bool follows;         /* an earlier one is finished, and this is what came since: see `onward` of the request */
     const char *progress; /* of the request; lives as long as that */
     char kept[160];       /* where progress is kept, in words: "the group orders-store.fix"; "": nowhere */
     struct stretch_filter filter;

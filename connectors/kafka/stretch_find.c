@@ -317,6 +317,7 @@ static enum status find_out(struct find *find)
              group);
     find->stretch->progress = find->request->progress;
     find->stretch->resumed = find->resumed;
+    find->stretch->follows = find->onward;
     return status;
 }
 

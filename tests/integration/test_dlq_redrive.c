@@ -26,7 +26,7 @@ static void after_the_fix_all_are_stored_and_none_twice(void **state)
     dlq_fix_table(&process);
     int64_t before = scene_committed("dlq-fixed", "dlq-fixed", 0);
     assert_int_equal(process_run(&process, PLAN), 0);
-    assert_holds(&process, "stdout", "dlq-fixed.dlq: 50 dead letters to redrive");
+    assert_holds(&process, "stdout", "dlq-fixed.dlq: 50 dead letters to redrive\n");
     assert_holds(&process, "stdout", "\nenrich  lookup       50  ");
     assert_holds(&process, "stdout", "\nnothing was done; add --execute\n");
     assert_int_equal(scene_query(&process, "select count(*) from orders", NULL, 0), DLQ_ORDERS - DLQ_BAD);
@@ -76,7 +76,7 @@ static void letters_that_fail_again_count_on_up_to_a_limit(void **state)
     /* By this name nothing was done yet: the newest letters, of the third round, are what the records are now. */
     assert_int_equal(
         process_run(&process, (const char *const[]){"dlq", "redrive", "weir.yaml", "--max-attempts", "2", NULL}), 0);
-    assert_holds(&process, "stdout", "dlq-loop.dlq: 0 dead letters to redrive");
+    assert_holds(&process, "stdout", "dlq-loop.dlq: 0 dead letters to redrive, of 150 that were looked at\n");
     assert_holds(&process, "stdout",
                  "passed over: 150 (100 superseded by a newer letter, 50 refused 2 times or more: see "
                  "--max-attempts); they stay in the topic\n");
@@ -87,6 +87,21 @@ static void letters_that_fail_again_count_on_up_to_a_limit(void **state)
     assert_holds(&process, "stderr",
                  "there is nothing in it to redrive\nletters that an earlier run passed over, as they were refused 2 "
                  "times or more, are not taken up again by themselves; take them with --max-attempts N\n");
+    /* An empty stretch that nobody has redriven: nothing was passed over. */
+    assert_int_equal(process_run(&process, (const char *const[]){"dlq", "redrive", "weir.yaml", "--from", "0@0", "--to",
+                                                                 "0@0", NULL}),
+                     0);
+    assert_holds(&process, "stdout", "there is nothing in it to redrive\n");
+    char *said = process_read(&process, "stdout");
+    assert_null(strstr(said, "an earlier run passed over"));
+    free(said);
+    assert_int_equal(process_run(&process, (const char *const[]){"dlq", "redrive", "weir.yaml", "--name", "a b", NULL}),
+                     64);
+    assert_holds(&process, "stderr", "weir dlq redrive: --name \"a b\": ");
+    assert_int_equal(process_run(&process, (const char *const[]){"dlq", "redrive", "weir.yaml", "--max-attempts",
+                                                                 "4294967296", "--json", NULL}),
+                     0);
+    assert_int_equal(process_number(&process, "stdout", "letters"), DLQ_BAD);
     dlq_fix_table(&process);
     assert_int_equal(process_run(&process, (const char *const[]){"dlq", "redrive", "weir.yaml", "--max-attempts", "10",
                                                                  "--execute", "--receipt", "receipt.json", NULL}),
@@ -140,7 +155,7 @@ static void letters_of_another_services_topics_are_left_to_it(void **state)
         assert_int_equal(process_run(&process, (const char *const[]){"dlq", "redrive", "weir.yaml",
                                                                      back ? "--to-source" : NULL, NULL}),
                          0);
-        assert_holds(&process, "stdout", "dlq-shared.dlq: 0 dead letters to redrive");
+        assert_holds(&process, "stdout", "dlq-shared.dlq: 0 dead letters to redrive, of 50 that were looked at\n");
         assert_holds(&process, "stdout",
                      "passed over: 50 (50 from topics that weir.yaml does not consume); they stay in the topic\n");
     }
