@@ -7,78 +7,14 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "connectors/archive/source.h"
-#include "processor/stretch.h"
-#include "tests/support/archived.h"
+#include "tests/support/archive_scene.h"
 #include "tests/support/caught.h"
-#include "tests/support/running.h"
-
-struct scene {
-    struct archived archived;
-    struct archive_source_config source;
-    struct running running;
-    struct stretch_request request;
-    struct stretch *stretch;
-    struct error error;
-};
-
-/* Partitions 0 and 1 of "orders" with the offsets 100 to 5100, with the timestamps 1000 * offset, in several frames. */
-static void scene_init(struct scene *scene)
-{
-    *scene = (struct scene){0};
-    archived_init(&scene->archived);
-    scene->archived.config.segment = 30000;
-    for (int i = 0; i < 10; i++) {
-        archived_put(&scene->archived, 0, 100 + i * 500, 600 + i * 500, 1);
-        archived_put(&scene->archived, 1, 100 + i * 500, 600 + i * 500, 1);
-    }
-    archived_close(&scene->archived);
-    scene->source.dir = scene->archived.dir;
-    scene->request.to.kind = STRETCH_NOW;
-}
-
-static enum status find(struct scene *scene)
-{
-    stretch_free(scene->stretch);
-    scene->stretch = NULL;
-    return archive_source.stretch->find(&scene->source, &scene->archived.env, &scene->request, &scene->stretch,
-                                        scene->archived.context, &scene->error);
-}
-
-static void must_find(struct scene *scene)
-{
-    if (find(scene) != STATUS_OK)
-        fail_msg("%s", scene->error.text);
-}
-
-static void assert_fatal(enum status status, const struct error *error, const char *said)
-{
-    assert_int_equal(status, STATUS_FAILED);
-    assert_int_equal(error->class, ERROR_FATAL);
-    assert_non_null(strstr(error->text, said));
-}
-
-static void scene_fini(struct scene *scene)
-{
-    stretch_free(scene->stretch);
-    archived_fini(&scene->archived);
-}
-
-static void begin_run(struct scene *scene)
-{
-    running_init(&scene->running, 1);
-    scene->running.config.stage_count = 0;
-    scene->running.config.source_type = &archive_source;
-    scene->running.config.source_config = &scene->source;
-    scene->running.config.dead_letter.topic = NULL;
-    scene->running.config.stretch = scene->stretch;
-}
 
 /* All of the stretch, into another archive; returns it. */
-static void copy(struct scene *scene, struct archived *other)
+static void copy(struct archive_scene *scene, struct archived *other)
 {
     archived_init(other);
-    begin_run(scene);
+    archive_scene_begin(scene);
     scene->running.stores[0] = (struct pipeline_store){
         .name = "other", .type = &archive_store, .config = &other->config, .workers = 1};
     enum status status = running_run(&scene->running);
@@ -87,7 +23,7 @@ static void copy(struct scene *scene, struct archived *other)
     running_fini(&scene->running);
 }
 
-static void assert_part(const struct scene *scene, unsigned at, int64_t first, int64_t next, int64_t end)
+static void assert_part(const struct archive_scene *scene, unsigned at, int64_t first, int64_t next, int64_t end)
 {
     const struct stretch_part *part = &scene->stretch->parts[at];
     assert_int_equal(part->first, first);
@@ -98,10 +34,10 @@ static void assert_part(const struct scene *scene, unsigned at, int64_t first, i
 static void everything_comes_back_bit_for_bit(void **state)
 {
     (void)state;
-    struct scene scene;
+    struct archive_scene scene;
     struct archived other;
-    scene_init(&scene);
-    must_find(&scene);
+    archive_scene_init(&scene);
+    archive_scene_must_find(&scene);
     assert_int_equal(scene.stretch->count, 2);
     assert_part(&scene, 0, 100, 100, 5100);
     assert_int_equal(scene.stretch->parts[0].first_time, 100000);
@@ -111,18 +47,18 @@ static void everything_comes_back_bit_for_bit(void **state)
     assert_int_equal(archived_count(&other, 0), 5000);
     assert_int_equal(archived_count(&other, 1), 5000);
     archived_fini(&other);
-    scene_fini(&scene);
+    archive_scene_fini(&scene);
 }
 
 static void a_window_of_time_is_found_exactly(void **state)
 {
     (void)state;
-    struct scene scene;
+    struct archive_scene scene;
     struct archived other;
-    scene_init(&scene);
+    archive_scene_init(&scene);
     scene.request.from = (struct stretch_bound){.kind = STRETCH_TIME, .time = 1234567};
     scene.request.to = (struct stretch_bound){.kind = STRETCH_TIME, .time = 2345000};
-    must_find(&scene);
+    archive_scene_must_find(&scene);
     assert_part(&scene, 0, 1235, 1235, 2345);
     assert_part(&scene, 1, 1235, 1235, 2345);
     assert_int_equal(scene.stretch->parts[1].first_time, 1235000);
@@ -132,17 +68,17 @@ static void a_window_of_time_is_found_exactly(void **state)
     archived_fini(&other);
     scene.request.from.time = 90000000;
     scene.request.to.time = 99000000;
-    must_find(&scene);
+    archive_scene_must_find(&scene);
     assert_true(stretch_finished(scene.stretch));
-    scene_fini(&scene);
+    archive_scene_fini(&scene);
 }
 
 static void records_out_of_the_order_of_time_are_in_the_window_all_the_same(void **state)
 {
     (void)state;
     static const int64_t TIMES[] = {50, 900, 10, 500, 100, -1, 499, 1000, 120, 2000};
-    struct scene scene;
-    scene_init(&scene);
+    struct archive_scene scene;
+    archive_scene_init(&scene);
     for (unsigned i = 0; i < 10; i++) { /* a frame each */
         assert_true(scene.archived.store != NULL || archived_open(&scene.archived) == STATUS_OK);
         struct batch *batch = records_batch(&scene.archived.records);
@@ -158,38 +94,38 @@ static void records_out_of_the_order_of_time_are_in_the_window_all_the_same(void
     const struct stretch_partition partitions[] = {{.topic = "mixed"}};
     scene.request.partitions = partitions;
     scene.request.partition_count = 1;
-    must_find(&scene);
+    archive_scene_must_find(&scene);
     assert_int_equal(scene.stretch->count, 1);
     assert_part(&scene, 0, 4, 4, 9);
-    begin_run(&scene);
+    archive_scene_begin(&scene);
     assert_int_equal(running_run(&scene.running), STATUS_OK);
     assert_int_equal(memory_store_count(scene.running.store), 3);
     assert_int_equal(memory_store_row(scene.running.store, 0).offset, 4);
     assert_int_equal(memory_store_row(scene.running.store, 1).offset, 6);
     assert_int_equal(memory_store_row(scene.running.store, 2).offset, 8);
     running_fini(&scene.running);
-    scene_fini(&scene);
+    archive_scene_fini(&scene);
 }
 
 static void offsets_and_partitions_are_taken_at_their_word(void **state)
 {
     (void)state;
-    struct scene scene;
+    struct archive_scene scene;
     const struct stretch_offset from[] = {{.partition = 1, .offset = 50}}, to[] = {{.partition = 1, .offset = 777}};
-    scene_init(&scene);
+    archive_scene_init(&scene);
     scene.request.from = (struct stretch_bound){.kind = STRETCH_OFFSETS, .offsets = from, .offset_count = 1};
     scene.request.to = (struct stretch_bound){.kind = STRETCH_OFFSETS, .offsets = to, .offset_count = 1};
-    must_find(&scene);
+    archive_scene_must_find(&scene);
     assert_int_equal(scene.stretch->count, 1);
     assert_part(&scene, 0, 100, 100, 777);
     assert_string_equal(scene.stretch->parts[0].note, "the archive begins at offset 100");
     const struct stretch_partition none[] = {{.partition = 9}};
     scene.request = (struct stretch_request){.to = {.kind = STRETCH_NOW}, .partitions = none, .partition_count = 1};
-    assert_fatal(find(&scene), &scene.error, "nothing of 9");
-    scene_fini(&scene);
+    archive_scene_assert_fatal(archive_scene_find(&scene), &scene.error, "nothing of 9");
+    archive_scene_fini(&scene);
 }
 
-static void put_other_topic(struct scene *scene, const char *topic)
+static void put_other_topic(struct archive_scene *scene, const char *topic)
 {
     assert_int_equal(archived_open(&scene->archived), STATUS_OK);
     struct batch *batch = records_batch(&scene->archived.records);
@@ -204,154 +140,38 @@ static void put_other_topic(struct scene *scene, const char *topic)
 static void an_offset_names_its_topic_where_there_are_several(void **state)
 {
     (void)state;
-    struct scene scene;
+    struct archive_scene scene;
     const struct stretch_offset from[] = {{.partition = 1, .offset = 500}};
-    scene_init(&scene);
+    archive_scene_init(&scene);
     put_other_topic(&scene, "payments");
     scene.request.from = (struct stretch_bound){.kind = STRETCH_OFFSETS, .offsets = from, .offset_count = 1};
-    assert_fatal(find(&scene), &scene.error, "partition 1 of which topic?");
-    scene_fini(&scene);
+    archive_scene_assert_fatal(archive_scene_find(&scene), &scene.error, "partition 1 of which topic?");
+    archive_scene_fini(&scene);
 }
 
 static void the_filter_decides_what_enters(void **state)
 {
     (void)state;
-    struct scene scene;
-    scene_init(&scene);
-    must_find(&scene);
+    struct archive_scene scene;
+    archive_scene_init(&scene);
+    archive_scene_must_find(&scene);
     scene.stretch->filter.key = bytes_of_string("{\"id\":103,\"words\":\"one and another\"}");
-    begin_run(&scene);
+    archive_scene_begin(&scene);
     assert_int_equal(running_run(&scene.running), STATUS_OK);
     assert_int_equal(memory_store_count(scene.running.store), 2);
     assert_int_equal(memory_store_row(scene.running.store, 0).offset, 103);
     running_fini(&scene.running);
-    scene_fini(&scene);
-}
-
-static void a_run_goes_on_where_the_last_one_ended(void **state)
-{
-    (void)state;
-    struct scene scene;
-    uint64_t stored = 0;
-    scene_init(&scene);
-    scene.request.progress = "again/and again";
-    scene.request.from = (struct stretch_bound){.kind = STRETCH_TIME, .time = 200000, .relative = true, .ago = 7200000};
-    for (int i = 0; i < 4; i++) {
-        must_find(&scene);
-        assert_int_equal(scene.stretch->resumed, i > 0);
-        assert_int_equal(stretch_left(scene.stretch), 9800 - (int64_t)stored);
-        /* Said again later it is another time, and means the same. */
-        scene.request.from.time += 100000;
-        scene.stretch->max_records = i < 3 ? 1777 : 0;
-        begin_run(&scene);
-        assert_int_equal(running_run(&scene.running), STATUS_OK);
-        struct memory_tally tally = memory_store_tally(scene.running.store);
-        assert_true(tally.in_order && tally.rows == tally.distinct);
-        assert_int_equal(tally.rows, i < 3 ? 1777 : 9800 - 3 * 1777);
-        stored += tally.rows;
-        running_fini(&scene.running);
-    }
-    must_find(&scene);
-    assert_true(stretch_finished(scene.stretch));
-    /* The name stands for that stretch and no other. */
-    scene.request.from.ago = 3600000;
-    assert_fatal(find(&scene), &scene.error,
-                 "the name again/and again stands for --from -2h --to now, not for --from -1h --to now (");
-    scene.request.from.ago = 7200000;
-    scene.request.to = (struct stretch_bound){.kind = STRETCH_TIME, .time = 300000};
-    assert_fatal(find(&scene), &scene.error, "not for --from -2h --to 1970-01-01T00:05:00.000Z");
-    scene_fini(&scene);
-}
-
-static void two_services_keep_progress_of_one_name_apart(void **state)
-{
-    (void)state;
-    struct scene scene;
-    scene_init(&scene);
-    scene.request.progress = "fix";
-    must_find(&scene);
-    begin_run(&scene);
-    assert_int_equal(running_run(&scene.running), STATUS_OK);
-    running_fini(&scene.running);
-    must_find(&scene);
-    assert_true(stretch_finished(scene.stretch));
-    scene.archived.env.service = "other.fix";
-    must_find(&scene);
-    assert_false(scene.stretch->resumed);
-    assert_int_equal(stretch_left(scene.stretch), 10000);
-    scene_fini(&scene);
-}
-
-static void a_progress_that_is_not_as_it_was_written_is_refused(void **state)
-{
-    (void)state;
-    static const char *const BAD[] = {
-        "",
-        "weir progress 2\nrequest x\nwindow 0 1\nend\n",
-        "weir progress 1\nrequest x\nwindow 0\nend\n",
-        "weir progress 1\nrequest x\nwindow 0 1\n",
-        "weir progress 1\nrequest x\nwindow 0 1\npart orders 0 1 5 9\nend\n",
-        "weir progress 1\nrequest x\nwindow 0 1\npart orders 0 1 5 3 3\nend\n",
-        "weir progress 1\nrequest x\nwindow 0 1\npart orders 0 1 5\nend\n",
-        "weir progress 1\nrequest x\nwindow 0 1\npart orders 99999999999 1 5 3\nend\n",
-        "weir progress 1\nrequest x\nwindow 0 1\nparts orders 0 1 5 3\nend\n",
-    };
-    struct scene scene;
-    char path[400];
-    scene_init(&scene);
-    scene.request.progress = "x";
-    snprintf(path, sizeof path, "%s/.weir-test.progress", scene.archived.dir);
-    for (size_t i = 0; i < sizeof BAD / sizeof BAD[0]; i++) {
-        archived_save(path, (const uint8_t *)BAD[i], strlen(BAD[i]));
-        assert_fatal(find(&scene), &scene.error, "is not as weir wrote it");
-    }
-    scene_fini(&scene);
-}
-
-static void what_has_no_verdict_comes_again(void **state)
-{
-    (void)state;
-    struct scene scene;
-    scene_init(&scene);
-    scene.request.progress = "x";
-    must_find(&scene);
-    begin_run(&scene);
-    scene.running.supervisor.restarts_max = 0;
-    memory_store_fail(scene.running.store, MEMORY_FLUSH, ERROR_FATAL, 1, 100);
-    scene.running.stores[0].flush_records = 2000;
-    assert_int_equal(running_run(&scene.running), STATUS_FAILED);
-    size_t stored = memory_store_count(scene.running.store);
-    assert_true(stored > 0 && stored < 10000);
-    running_fini(&scene.running);
-    must_find(&scene);
-    assert_true(stretch_left(scene.stretch) >= 10000 - (int64_t)stored);
-    scene_fini(&scene);
-}
-
-static void offsets_in_the_store_without_any_progress_are_of_another_stretch(void **state)
-{
-    (void)state;
-    struct scene scene;
-    scene_init(&scene);
-    scene.request.progress = "x";
-    must_find(&scene);
-    begin_run(&scene);
-    scene.running.config.exactly_once = true;
-    scene.running.stores[0].type = &memory_keeping_store_type;
-    memory_store_set_offset(scene.running.store, 1, 200);
-    assert_fatal(running_run(&scene.running), &scene.running.error, "orders/1: the store keeps offset 200");
-    running_fini(&scene.running);
-    scene_fini(&scene);
+    archive_scene_fini(&scene);
 }
 
 static void no_more_than_are_wanted_come_when_the_pipeline_is_built_anew(void **state)
 {
     (void)state;
-    struct scene scene;
-    scene_init(&scene);
-    must_find(&scene);
+    struct archive_scene scene;
+    archive_scene_init(&scene);
+    archive_scene_must_find(&scene);
     scene.stretch->max_records = 6000;
-    begin_run(&scene);
+    archive_scene_begin(&scene);
     memory_store_fail(scene.running.store, MEMORY_FLUSH, ERROR_RESTART, 1, 1);
     scene.running.stores[0].flush_records = 1000;
     assert_int_equal(running_run(&scene.running), STATUS_OK);
@@ -360,33 +180,33 @@ static void no_more_than_are_wanted_come_when_the_pipeline_is_built_anew(void **
     assert_int_equal(tally.distinct, 6000);
     assert_int_equal(tally.rows, 6000);
     running_fini(&scene.running);
-    scene_fini(&scene);
+    archive_scene_fini(&scene);
 }
 
 static void a_damaged_frame_stops_the_run_and_nothing_is_passed_over(void **state)
 {
     (void)state;
-    struct scene scene;
+    struct archive_scene scene;
     struct archive_segment segment;
     size_t size;
-    scene_init(&scene);
+    archive_scene_init(&scene);
     char path[512];
     snprintf(path, sizeof path, "%.*s", (int)strcspn(archived_files(&scene.archived, 1), "\n"),
              archived_files(&scene.archived, 1));
-    must_find(&scene);
+    archive_scene_must_find(&scene);
     assert_int_equal(archive_segment_read(path, &segment, &scene.error), STATUS_OK);
     uint8_t *data = archived_load(path, &size);
     data[segment.frames[0].position + ARCHIVE_FRAME_SIZE + 10] ^= 4;
     archived_save(path, data, size);
-    begin_run(&scene);
-    assert_fatal(running_run(&scene.running), &scene.running.error, "offsets 100 to");
+    archive_scene_begin(&scene);
+    archive_scene_assert_fatal(running_run(&scene.running), &scene.running.error, "offsets 100 to");
     running_fini(&scene.running);
     free(data);
     archive_segment_fini(&segment);
-    scene_fini(&scene);
+    archive_scene_fini(&scene);
 }
 
-static void last_file(const struct scene *scene, char path[512])
+static void last_file(const struct archive_scene *scene, char path[512])
 {
     const char *files = archived_files(&scene->archived, 1);
     snprintf(path, 512, "%.*s", (int)strlen(files) - 1, files);
@@ -396,20 +216,20 @@ static void last_file(const struct scene *scene, char path[512])
 static void a_torn_tail_is_told_when_it_runs(void **state)
 {
     (void)state;
-    struct scene scene;
+    struct archive_scene scene;
     struct archive_segment segment;
     struct caught caught;
     char path[512];
     size_t size;
-    scene_init(&scene);
+    archive_scene_init(&scene);
     last_file(&scene, path);
     assert_int_equal(archive_segment_read(path, &segment, &scene.error), STATUS_OK);
     uint8_t *data = archived_load(path, &size);
     archived_save(path, data, (size_t)segment.whole + 9);
-    must_find(&scene);
+    archive_scene_must_find(&scene);
     assert_non_null(strstr(scene.stretch->parts[1].note, "torn tail of 9 bytes"));
     caught_begin(&caught);
-    begin_run(&scene);
+    archive_scene_begin(&scene);
     enum status status = running_run(&scene.running);
     caught_end(&caught);
     assert_int_equal(status, STATUS_OK);
@@ -418,20 +238,20 @@ static void a_torn_tail_is_told_when_it_runs(void **state)
     running_fini(&scene.running);
     free(data);
     archive_segment_fini(&segment);
-    scene_fini(&scene);
+    archive_scene_fini(&scene);
 }
 
 static void records_come_as_fast_as_they_may(void **state)
 {
     (void)state;
-    struct scene scene;
-    scene_init(&scene);
+    struct archive_scene scene;
+    archive_scene_init(&scene);
     scene.request.from = (struct stretch_bound){.kind = STRETCH_TIME, .time = 1000000};
     scene.request.to = (struct stretch_bound){.kind = STRETCH_TIME, .time = 1200000};
-    must_find(&scene);
+    archive_scene_must_find(&scene);
     scene.stretch->rate = 1000; /* 400 records: 0.4 s */
     int64_t began = clock_now();
-    begin_run(&scene);
+    archive_scene_begin(&scene);
     assert_int_equal(running_run(&scene.running), STATUS_OK);
     assert_int_equal(memory_store_count(scene.running.store), 400);
     assert_true(clock_now() - began >= 300 * CLOCK_MS);
@@ -439,12 +259,12 @@ static void records_come_as_fast_as_they_may(void **state)
     scene.stretch->rate = 0;
     scene.stretch->speed = 500; /* 200 s: 0.4 s */
     began = clock_now();
-    begin_run(&scene);
+    archive_scene_begin(&scene);
     assert_int_equal(running_run(&scene.running), STATUS_OK);
     assert_int_equal(memory_store_count(scene.running.store), 400);
     assert_true(clock_now() - began >= 390 * CLOCK_MS);
     running_fini(&scene.running);
-    scene_fini(&scene);
+    archive_scene_fini(&scene);
 }
 
 int main(void)
@@ -456,11 +276,6 @@ int main(void)
         cmocka_unit_test(offsets_and_partitions_are_taken_at_their_word),
         cmocka_unit_test(an_offset_names_its_topic_where_there_are_several),
         cmocka_unit_test(the_filter_decides_what_enters),
-        cmocka_unit_test(a_run_goes_on_where_the_last_one_ended),
-        cmocka_unit_test(two_services_keep_progress_of_one_name_apart),
-        cmocka_unit_test(a_progress_that_is_not_as_it_was_written_is_refused),
-        cmocka_unit_test(what_has_no_verdict_comes_again),
-        cmocka_unit_test(offsets_in_the_store_without_any_progress_are_of_another_stretch),
         cmocka_unit_test(no_more_than_are_wanted_come_when_the_pipeline_is_built_anew),
         cmocka_unit_test(a_damaged_frame_stops_the_run_and_nothing_is_passed_over),
         cmocka_unit_test(a_torn_tail_is_told_when_it_runs),
