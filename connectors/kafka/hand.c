@@ -159,7 +159,9 @@ static uint32_t average_size(rd_kafka_message_t *const *messages, size_t count)
 void kafka_hand_begin(struct kafka_source *source, struct kafka_partition *partition, size_t count)
 {
     struct kafka_hand *hand = &source->hand;
-    kafka_client_up(&source->client);
+    /* That a broker is there it does not tell: it may have been fetched long before. */
+    if (source->client.state == KAFKA_DENIED)
+        kafka_client_up(&source->client);
     hand->partition = partition;
     hand->batch = NULL;
     hand->next = 0;

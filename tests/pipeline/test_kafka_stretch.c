@@ -4,10 +4,13 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 #include <cmocka.h>
 
 #include "processor/clock.h"
+#include "processor/log.h"
 #include "processor/stretch.h"
+#include "tests/support/caught.h"
 #include "tests/support/kafka_running.h"
 #include "tests/support/mock.h"
 #include "tests/support/running.h"
@@ -54,13 +57,20 @@ static void a_broker_that_is_away_for_a_while_does_not_end_it(void **state)
     (void)state;
     enum { MANY = 2000 };
     struct replay replay;
+    struct caught caught;
     begin(&replay, MANY);
     replay.stretch->rate = 100;
     kafka_running_start(&replay.running);
     assert_true(memory_store_wait_count(replay.running.store, 20));
+    caught_begin(&caught);
     mock_down(&replay.mock, true);
     assert_int_equal(context_sleep(replay.running.hard, 9 * CLOCK_SECOND), STATUS_OK);
+    log_flush();
+    caught_end(&caught);
     mock_down(&replay.mock, false);
+    /* Records that were fetched before come all the time. */
+    assert_non_null(strstr(caught.text, "all brokers are down"));
+    assert_null(strstr(caught.text, "connected again"));
     assert_int_equal(kafka_running_wait(&replay.running), STATUS_OK);
     assert_all_stored_once_in_order(replay.running.store, MANY);
     assert_int_equal(mock_committed(&replay.mock, "g.fix", "orders", 0), MANY);
