@@ -150,6 +150,8 @@ void kafka_client_probe(struct kafka_client *client, int wait_ms)
         rd_kafka_metadata_destroy(metadata);
 }
 
+#define LEFT_PATIENCE CLOCK_SECOND
+
 /* -- the end, bounded: rd_kafka_destroy never returns while anything of the handle is held, or after some fatal errors -- */
 
 struct ending {
@@ -214,14 +216,19 @@ bool kafka_client_close(struct kafka_client *client, int64_t wait)
     ending->rk = rk;
     ending->refs = 2;
     CHECK_CALL(pthread_create(&thread, NULL, ending_main, ending));
+    if (client->left_asking && wait > LEFT_PATIENCE)
+        wait = LEFT_PATIENCE;
     bool done = ending_wait(ending, clock_now() + wait);
     if (done) {
         CHECK_CALL(pthread_join(thread, NULL));
     } else {
         CHECK_CALL(pthread_detach(thread));
+    }
+    if (!done && client->left_asking)
+        log_info(client->part, "librdkafka is left behind: it waits for an answer still");
+    else if (!done)
         log_error(client->part, "librdkafka did not end within %lld s: it is left behind",
                   (long long)(wait / CLOCK_SECOND));
-    }
     ending_unref(ending);
     return done;
 }

@@ -31,14 +31,14 @@ struct kafka_client {
     char reason[256];
     char last_words[200]; /* why the latest connection failed, for the reason */
     int64_t probed;
-    bool left_asking; /* ask.c: somebody asked and did not wait for the answer, which may come still */
+    bool left_asking; /* somebody asked last and did not wait for the answer, which may come still */
 };
 
 /* Takes conf in any case. client: part and owner are set, the rest is filled; on failure client->rk is NULL. */
 enum status kafka_client_open(struct kafka_client *client, enum kafka_role role, rd_kafka_conf_t *conf,
                               struct error *error) WARN_UNUSED;
 /* Ends the handle without closing the consumer (that is done before, within a deadline): waits up to `wait` ns. False: librdkafka did not come back; it is
- * left behind with a thread of its own, and the log says so. Fine when not open. */
+ * left behind with a thread of its own, and the log says so. With a question left it may well wait for the answer, and is not waited for so long. Fine when not open. */
 bool kafka_client_close(struct kafka_client *client, int64_t wait);
 void kafka_client_set_state(struct kafka_client *client, enum kafka_state state, const char *format, ...)
     PRINTF_LIKE(3, 4);

@@ -168,10 +168,13 @@ enum status kafka_commit_list(struct kafka_source *source, const rd_kafka_topic_
     static _Atomic intptr_t numbers;
     void *which = (void *)(atomic_fetch_add(&numbers, 1) + 1);
     rd_kafka_resp_err_t err = rd_kafka_commit_queue(source->client.rk, offsets, source->replies, NULL, which);
-    if (err == RD_KAFKA_RESP_ERR_NO_ERROR)
-        return wait_for_answer(source, which, until);
-    log_error(source->client.part, "could not commit: %s", rd_kafka_err2str(err));
-    return STATUS_FAILED;
+    if (err != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        log_error(source->client.part, "could not commit: %s", rd_kafka_err2str(err));
+        return STATUS_FAILED;
+    }
+    enum status status = wait_for_answer(source, which, until);
+    source->client.left_asking = status == STATUS_DEADLINE;
+    return status;
 }
 
 /* The end of a stretch is behind its last record, so no transaction of the store may be left that would move offsets back. */

@@ -109,7 +109,8 @@ void kafka_leave(struct kafka_source *source, int64_t patience)
     source->leaving = true;
     kafka_member_set(source, NULL);
     kafka_hand_drop(source, NULL);
-    if (rk != NULL) {
+    /* Of a stretch's group nobody is a member. Its close only sends what may be committed still, and does not come before the answer to an earlier commit. */
+    if (rk != NULL && (source->stretch == NULL || !source->client.left_asking)) {
         int64_t until = clock_now() + patience;
         rd_kafka_queue_t *queue = rd_kafka_queue_new(rk);
         rd_kafka_error_t *error = rd_kafka_consumer_close_queue(rk, queue);
@@ -120,7 +121,7 @@ void kafka_leave(struct kafka_source *source, int64_t patience)
         }
         if (error != NULL)
             rd_kafka_error_destroy(error); /* a fatal error: the group has put us out already */
-        else if (!rd_kafka_consumer_closed(rk))
+        else if (!rd_kafka_consumer_closed(rk) && source->stretch == NULL)
             log_warn(source->client.part, "the group did not answer our leaving: it gives the partitions to others "
                                           "only after the session timeout");
         rd_kafka_queue_destroy(queue);

@@ -77,10 +77,38 @@ static void a_broker_that_is_away_for_a_while_does_not_end_it(void **state)
     end(&replay);
 }
 
+/* Nobody is in the group, so there is nothing to leave, and librdkafka waits for the answer to the commit. */
+static void a_stop_without_the_broker_says_what_matters_and_no_more(void **state)
+{
+    (void)state;
+    struct replay replay;
+    struct caught caught;
+    begin(&replay, 2000);
+    replay.stretch->rate = 100;
+    replay.running.config.shutdown = 2 * CLOCK_SECOND;
+    kafka_running_start(&replay.running);
+    assert_true(memory_store_wait_count(replay.running.store, 20));
+    mock_down(&replay.mock, true);
+    assert_true(kafka_running_wait_health(&replay.running, "all brokers are down"));
+    caught_begin(&caught);
+    int64_t began = clock_now();
+    kafka_running_stop(&replay.running);
+    (void)kafka_running_wait(&replay.running);
+    int64_t took = clock_now() - began;
+    log_flush();
+    caught_end(&caught);
+    assert_true(took < 6 * CLOCK_SECOND);
+    assert_non_null(strstr(caught.text, "no answer to a commit in time"));
+    assert_null(strstr(caught.text, "did not answer our leaving"));
+    assert_null(strstr(caught.text, "did not end"));
+    end(&replay);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_broker_that_is_away_for_a_while_does_not_end_it),
+        cmocka_unit_test(a_stop_without_the_broker_says_what_matters_and_no_more),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
