@@ -474,12 +474,12 @@ const struct verb command_verbs[] = {
          "What fails again is a dead letter again, with weir.attempts one higher; the end is fixed at the start, so\n"
          "it is not taken in the same run. Letters refused --max-attempts times, whose value was cut, from topics\n"
          "that FILE does not consume, or with a newer letter of the same record, are passed over and counted; see\n"
-         "docs/dead-letters.md. All letters stay in their topic: the progress says which are done, under --name and a "
-         "name\n"
-         "of these options' own. So the same command goes on where the last one ended; with another\n"
-         "--name it begins anew. T is as `weir help replay` has it, by the timestamps that the records had, which are\n"
-         "looked for in all letters, whatever --late says; offsets are those of the letters. Exits as `weir replay`\n"
-         "does.\n"},
+         "docs/dead-letters.md. All letters stay in their topic: the progress says which are done, under --name and\n"
+         "a name of these options' own. So the same command goes on where the last one ended; with another --name it\n"
+         "begins anew. So it does after 7 days without a run, as brokers forget the progress then\n"
+         "(offsets.retention.minutes): it takes letters again that are done, unless --from says where they end.\n"
+         "T is as `weir help replay` has it, by the timestamps that the records had, which are looked for in all\n"
+         "letters, whatever --late says; offsets are those of the letters. Exits as `weir replay` does.\n"},
     {.name = "tap",
      .arguments = "[FILE]",
      .most = 1,
