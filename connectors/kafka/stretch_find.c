@@ -282,9 +282,11 @@ static enum status add_parts(struct find *find)
         low[i] = find->low->elems[i].offset;
         added = add_part(find, i);
     }
-    enum status status = added ? STATUS_OK : no_memory(find);
-    if (status == STATUS_OK && find->resumed)
-        status = kafka_find_check_old(find);
+    if (!added) {
+        free(low);
+        return no_memory(find);
+    }
+    enum status status = find->resumed ? kafka_find_check_old(find) : STATUS_OK;
     if (status == STATUS_OK && find->request->ids)
         status = find_ids(find);
     if (status == STATUS_OK) {
