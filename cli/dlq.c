@@ -106,6 +106,7 @@ static enum exit_code list(const struct command *command, const struct letter_re
     letter_tally_init(&tally);
     enum exit_code code = dlq_read(reader, options, &filter, count, &tally);
     letter_tally_sort(&tally);
+    tally.others = filter.counts.other;
     if (code == EXIT_OK && command_has(command, OPTION_JSON))
         letter_tally_json(&tally, reader->config->service, reader->topic, stdout);
     else if (code == EXIT_OK)
@@ -250,6 +251,10 @@ static enum exit_code show(const struct command *command, const struct letter_re
     if (last == (command->count == 2)) {
         fprintf(stderr, "weir %s: %s\n", reader->what,
                 last ? "--last, or the place of a letter: not both" : "wants PARTITION@OFFSET, or --last");
+        return EXIT_USAGE;
+    }
+    if (command_has(command, OPTION_RAW) && (command_has(command, OPTION_HEX) || command_has(command, OPTION_JSON))) {
+        fprintf(stderr, "weir %s: --raw, --hex, --json: one of them\n", reader->what);
         return EXIT_USAGE;
     }
     if (other != NULL) {

@@ -35,6 +35,8 @@ struct letter_tally {
     unsigned origin_count;
     uint64_t total;     /* letters */
     uint64_t truncated; /* of these: whose value was cut */
+    uint64_t
+        others; /* letters of another stage or class than was asked for: not in the total. Filled in by the caller */
     uint64_t foreign;   /* records that are no letters of weir: not in the total */
     uint64_t undated;   /* letters without a timestamp */
     uint64_t ungrouped; /* letters past LETTER_TALLY_GROUPS groups, or as many topics */

@@ -127,7 +127,11 @@ void letter_tally_table(const struct letter_tally *tally, const char *file, cons
 {
     char number[TEXT_MAX], oldest[TIMESTAMP_MAX], newest[TIMESTAMP_MAX];
     if (tally->total == 0) {
-        fprintf(out, "%s: no dead letters\n", topic);
+        if (tally->others > 0)
+            fprintf(out, "%s: none of %s dead letters is of that stage and class\n", topic,
+                    text_count(number, (int64_t)tally->others));
+        else
+            fprintf(out, "%s: no dead letters\n", topic);
         write_notes(tally, out);
         return;
     }

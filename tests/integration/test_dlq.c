@@ -32,7 +32,7 @@ static void they_are_listed_and_one_is_shown(void **state)
     assert_int_equal(process_number(&process, "stdout", "letters"), DLQ_BAD);
     assert_int_equal(process_run(&process, (const char *const[]){"dlq", "list", "weir.yaml", "--class", "json", NULL}),
                      0);
-    assert_holds(&process, "stdout", "dlq-list.dlq: no dead letters\n");
+    assert_holds(&process, "stdout", "dlq-list.dlq: none of 50 dead letters is of that stage and class\n");
     assert_int_equal(process_run(&process, (const char *const[]){"dlq", "list", "weir.yaml", "--json", "--key", "k-27",
                                                                  "--from", "2023-11-14", NULL}),
                      0);
@@ -59,6 +59,8 @@ static void they_are_listed_and_one_is_shown(void **state)
         process_run(&process, (const char *const[]){"dlq", "show", "weir.yaml", "--last", "--stage", "x", NULL}), 1);
     assert_int_equal(
         process_run(&process, (const char *const[]){"dlq", "show", "weir.yaml", "0@0", "--stage", "x", NULL}), 64);
+    assert_int_equal(
+        process_run(&process, (const char *const[]){"dlq", "show", "weir.yaml", "0@0", "--raw", "--hex", NULL}), 64);
     assert_int_equal(process_run(&process, (const char *const[]){"dlq", "show", "weir.yaml", "0@5000", NULL}), 1);
     assert_int_equal(process_run(&process, (const char *const[]){"dlq", "show", "weir.yaml", "x@1", NULL}), 64);
     /* Nothing was left behind. */
