@@ -185,25 +185,59 @@ static void take_offsets(rd_kafka_topic_partition_list_t *list, const rd_kafka_e
     }
 }
 
-rd_kafka_resp_err_t kafka_ask_offsets(struct kafka_client *client, struct context *context,
-                                      rd_kafka_topic_partition_list_t *list, rd_kafka_IsolationLevel_t isolation)
+static rd_kafka_resp_err_t ask_offsets(struct kafka_client *client, struct context *context,
+                                       const rd_kafka_topic_partition_list_t *specs,
+                                       rd_kafka_topic_partition_list_t *list, rd_kafka_IsolationLevel_t isolation)
 {
     rd_kafka_resp_err_t err;
-    if (kafka_ask_left(context) == 0)
-        return RD_KAFKA_RESP_ERR__TIMED_OUT;
     rd_kafka_AdminOptions_t *options = kafka_ask_options(client, context, RD_KAFKA_ADMIN_OP_LISTOFFSETS);
     rd_kafka_error_destroy(rd_kafka_AdminOptions_set_isolation_level(options, isolation));
     rd_kafka_queue_t *queue = rd_kafka_queue_new(client->rk);
-    rd_kafka_ListOffsets(client->rk, list, options, queue);
+    rd_kafka_ListOffsets(client->rk, (rd_kafka_topic_partition_list_t *)specs, options, queue);
     rd_kafka_event_t *event = kafka_ask_wait(client, context, queue, &err);
-    for (int i = 0; i < list->cnt; i++)
+    for (int i = 0; i < list->cnt; i++) {
         list->elems[i].offset = RD_KAFKA_OFFSET_INVALID;
+        list->elems[i].err = RD_KAFKA_RESP_ERR_NO_ERROR;
+    }
     if (event != NULL)
         take_offsets(list, event);
     if (event != NULL)
         rd_kafka_event_destroy(event);
     rd_kafka_queue_destroy(queue);
     rd_kafka_AdminOptions_destroy(options);
+    return err;
+}
+
+/* Its leader has moved, is not ready, or has gone with the question: librdkafka asks anew who it is. One that there is none of is not waited for. */
+static bool has_moved(const rd_kafka_topic_partition_list_t *list)
+{
+    for (int i = 0; i < list->cnt; i++) {
+        switch (list->elems[i].err) {
+        case RD_KAFKA_RESP_ERR__TRANSPORT:
+        case RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION:
+        case RD_KAFKA_RESP_ERR_FENCED_LEADER_EPOCH:
+        case RD_KAFKA_RESP_ERR_UNKNOWN_LEADER_EPOCH:
+        case RD_KAFKA_RESP_ERR_OFFSET_NOT_AVAILABLE:
+            return true;
+        default:
+            break;
+        }
+    }
+    return false;
+}
+
+rd_kafka_resp_err_t kafka_ask_offsets(struct kafka_client *client, struct context *context,
+                                      rd_kafka_topic_partition_list_t *list, rd_kafka_IsolationLevel_t isolation)
+{
+    rd_kafka_resp_err_t err = RD_KAFKA_RESP_ERR__TIMED_OUT;
+    rd_kafka_topic_partition_list_t *specs = rd_kafka_topic_partition_list_copy(list);
+    while (kafka_ask_left(context) > 0) {
+        err = ask_offsets(client, context, specs, list, isolation);
+        if (err != RD_KAFKA_RESP_ERR_NO_ERROR || !has_moved(list))
+            break;
+        (void)context_sleep(context, 100 * CLOCK_MS);
+    }
+    rd_kafka_topic_partition_list_destroy(specs);
     return err;
 }
 

@@ -25,7 +25,8 @@ rd_kafka_resp_err_t kafka_ask_partitions(struct kafka_client *client, struct con
                                          const struct config_list *topics, rd_kafka_topic_partition_list_t *list,
                                          void (*tell)(void *arg, const char *topic, const char *words), void *arg);
 /* Each partition's `offset` says what is asked for: RD_KAFKA_OFFSET_SPEC_EARLIEST or _LATEST, or a time (ms): the first record that is not older. Then it is the
- * answer: -1 for a time when there is none, RD_KAFKA_OFFSET_INVALID when its leader did not answer; err when it refused. One request to each broker. */
+ * answer: -1 for a time when there is none, RD_KAFKA_OFFSET_INVALID when its leader did not answer; err when it refused. One request to each broker, and
+ * again while a leader is another one than was thought. */
 rd_kafka_resp_err_t kafka_ask_offsets(struct kafka_client *client, struct context *context,
                                       rd_kafka_topic_partition_list_t *list, rd_kafka_IsolationLevel_t isolation);
 
