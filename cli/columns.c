@@ -24,14 +24,12 @@ static void put(struct columns *line, const char *text)
 static void put_columns(struct columns *line, const char *text)
 {
     char symbol[8];
-    while (*text != '\0' && line->columns < line->style->width) {
-        size_t size = 1;
-        while (size < sizeof symbol - 1 && (text[size] & 0xc0) == 0x80)
-            size++;
+    bool plain;
+    for (size_t size, left = strlen(text); left > 0 && line->columns < line->style->width; text += size, left -= size) {
+        size = text_symbol(text, left, &plain);
         snprintf(symbol, sizeof symbol, "%.*s", (int)size, text);
-        put(line, text_control(symbol, strlen(symbol)) > 0 ? " " : symbol);
+        put(line, plain ? symbol : " ");
         line->columns++;
-        text += size;
     }
 }
 

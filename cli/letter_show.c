@@ -18,10 +18,9 @@ enum { HEX_COLUMNS = 16, INDENT = 2 };
 static bool is_printable(struct bytes text, bool lines)
 {
     for (uint32_t i = 0; i < text.size; i++) {
-        uint8_t byte = text.data[i];
-        if (byte == 0x7f || (byte < ' ' && !(lines && (byte == '\n' || byte == '\t' || byte == '\r'))))
-            return false;
-        if (byte == 0xc2 && i + 1 < text.size && text.data[i + 1] < 0xa0)
+        uint8_t byte = text.data[i], next = i + 1 < text.size ? text.data[i + 1] : 0;
+        bool breaks = byte == '\n' || byte == '\t' || (byte == '\r' && next == '\n');
+        if (byte == 0x7f || (byte < ' ' && !(lines && breaks)) || (byte == 0xc2 && next < 0xa0))
             return false;
     }
     return utf8_valid(text);
@@ -39,12 +38,25 @@ static void put_hex_digits(struct bytes text, FILE *out)
         fprintf(out, "%02x", text.data[i]);
 }
 
+static void put_quoted(struct bytes text, FILE *out)
+{
+    putc('"', out);
+    for (uint32_t i = 0; i < text.size; i++) {
+        uint8_t escaped[8];
+        put(bytes_of(escaped, (uint32_t)json_escape(escaped, bytes_of(text.data + i, 1))), out);
+    }
+    putc('"', out);
+}
+
+/* In a line: with line breaks and tabs as a JSON string, with bytes that are no text in hex. */
 static void put_short(struct bytes text, FILE *out)
 {
     if (text.data == NULL) {
         fputs("null", out);
     } else if (is_printable(text, false)) {
         put(text, out);
+    } else if (is_printable(text, true)) {
+        put_quoted(text, out);
     } else {
         fputs("0x", out);
         put_hex_digits(text, out);
@@ -249,12 +261,7 @@ static void write_bytes(struct bytes text, FILE *out)
         fputs("\"}", out);
         return;
     }
-    putc('"', out);
-    for (uint32_t i = 0; i < text.size; i++) {
-        uint8_t escaped[8];
-        put(bytes_of(escaped, (uint32_t)json_escape(escaped, bytes_of(text.data + i, 1))), out);
-    }
-    putc('"', out);
+    put_quoted(text, out);
 }
 
 static void write_member(const char *name, struct bytes text, FILE *out)

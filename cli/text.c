@@ -51,12 +51,14 @@ const char *text_time(char text[TEXT_MAX], int64_t ns)
     return text;
 }
 
-/* The bytes of the UTF-8 sequence at text, 0 when there is none. */
-static unsigned sequence(const char *text)
+enum { UTF8_MOST = 4 };
+
+/* The bytes of the UTF-8 sequence at text, 0 when there is none. size: of text. */
+static unsigned sequence(const char *text, size_t size)
 {
-    for (unsigned size = 1; size <= 4 && text[size - 1] != '\0'; size++) {
-        if (utf8_valid((struct bytes){.data = (const uint8_t *)text, .size = size}))
-            return size;
+    for (unsigned count = 1; count <= UTF8_MOST && count <= size; count++) {
+        if (utf8_valid((struct bytes){.data = (const uint8_t *)text, .size = count}))
+            return count;
     }
     return 0;
 }
@@ -65,7 +67,7 @@ void text_json(FILE *out, const char *text)
 {
     putc('"', out);
     while (*text != '\0') {
-        unsigned size = sequence(text);
+        unsigned size = sequence(text, strnlen(text, UTF8_MOST));
         if (size == 0)
             fputs("\\ufffd", out);
         else if (*text == '"' || *text == '\\')
@@ -79,22 +81,24 @@ void text_json(FILE *out, const char *text)
     putc('"', out);
 }
 
-unsigned text_control(const char *text, size_t size)
+unsigned text_symbol(const char *text, size_t size, bool *ret_plain)
 {
     const unsigned char *at = (const unsigned char *)text;
-    if (at[0] < 0x20 || at[0] == 0x7f)
-        return 1;
-    return size > 1 && at[0] == 0xc2 && at[1] >= 0x80 && at[1] < 0xa0 ? 2 : 0;
+    unsigned count = sequence(text, size);
+    bool control = at[0] < 0x20 || at[0] == 0x7f || (count == 2 && at[0] == 0xc2 && at[1] < 0xa0);
+    *ret_plain = count > 0 && !control;
+    return count > 0 ? count : 1;
 }
 
 void text_plain(FILE *out, const char *text, size_t size)
 {
-    for (size_t i = 0, control; i<size; i += control> 0 ? control : 1) {
-        control = text_control(text + i, size - i);
-        if (control > 0)
-            fprintf(out, "%*s", (int)control, "");
+    bool plain;
+    for (size_t i = 0, count; i < size; i += count) {
+        count = text_symbol(text + i, size - i, &plain);
+        if (plain)
+            fwrite(text + i, 1, count, out);
         else
-            putc(text[i], out);
+            fprintf(out, "%*s", (int)count, "");
     }
 }
 

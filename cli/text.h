@@ -13,10 +13,10 @@ const char *text_bytes(char text[TEXT_MAX], int64_t bytes); /* 45.3 MiB */
 const char *text_time(char text[TEXT_MAX], int64_t ns);     /* 0.25 s, 12.3 s, 3 min 20 s, 2 h 5 min */
 /* As a JSON string with its quotes; what is not valid UTF-8 becomes U+FFFD. */
 void text_json(FILE *out, const char *text);
-/* The size of the control character that text begins with: ASCII's, or one of U+0080 to U+009F, of which terminals take some for orders as well. 0: it is none.
- * size: of text, above 0. */
-unsigned text_control(const char *text, size_t size);
-/* On a terminal, in one line: a blank for each byte of a control character. */
+/* The bytes of the character that text begins with. plain: a terminal can show it. Neither control characters are (ASCII's, and U+0080 to U+009F, of which terminals take some for
+ * orders as well) nor is a byte that is not UTF-8, which may be one of them to an older terminal. size: of text, above 0. */
+unsigned text_symbol(const char *text, size_t size, bool *ret_plain);
+/* On a terminal, in one line: a blank for each byte that is not plain. */
 void text_plain(FILE *out, const char *text, size_t size);
 /* Is it a terminal, and NO_COLOR not set? */
 bool text_wants_colour(FILE *out);

@@ -290,6 +290,18 @@ static void a_letter_is_shown_with_where_it_came_from_and_why(void **state)
                                                       "}\n");
 }
 
+static void text_of_several_lines_stays_text_and_in_its_line(void **state)
+{
+    struct letters *letters = *state;
+    struct record *record = letters_add(
+        letters,
+        &(struct letter_words){"postgres", "constraint", .message = "duplicate \"key\"\nDETAIL:\tit is there"});
+    records_header(letters->batch, record, "stack", "at a\r\nat b");
+    const char *shown = show(letters, record, false);
+    assert_holds(shown, "message    \"duplicate \\\"key\\\"\\nDETAIL:\\tit is there\"\n");
+    assert_holds(shown, "stack: \"at a\\r\\nat b\"\n");
+}
+
 static void json_is_indented_and_keeps_what_is_in_it(void **state)
 {
     struct letters *letters = *state;
@@ -324,6 +336,9 @@ static void text_is_text_and_bytes_are_dumped(void **state)
     /* A C1 control character, in UTF-8. */
     assert_holds(show(letters, add_value(letters, bytes_of_string("\xc2\x9b"), bytes_of_string("\xc2\x9bx")), false),
                  "key        0xc29b\nvalue      3 bytes\n\n00000000  c2 9b 78 ");
+    /* A line that begins anew writes over itself. */
+    assert_holds(show(letters, add_value(letters, bytes_of_string("a\r"), bytes_of_string("a\r\nb\rc")), false),
+                 "key        0x610d\nvalue      6 bytes\n\n00000000  61 0d 0a 62 0d 63 ");
     assert_holds(show(letters, add_value(letters, (struct bytes){0}, (struct bytes){0}), false),
                  "key        null\nvalue      null\n");
     assert_holds(show(letters, add_value(letters, bytes_of_string("k"), bytes_of_string("{}")), true),
@@ -373,6 +388,7 @@ int main(void)
         TEST(only_what_is_asked_for_and_can_be_is_redriven),
         TEST(to_look_at_them_all_are_taken),
         TEST(a_letter_is_shown_with_where_it_came_from_and_why),
+        TEST(text_of_several_lines_stays_text_and_in_its_line),
         TEST(json_is_indented_and_keeps_what_is_in_it),
         TEST(text_is_text_and_bytes_are_dumped),
         TEST(a_value_that_was_cut_and_what_is_no_letter_are_told),
