@@ -211,31 +211,38 @@ static bool read_place(const char *text, const char *topic, struct stretch_offse
     return *text == '\0';
 }
 
+/* Leaves nothing but that record of the stretch. */
+static void narrow(struct stretch *stretch, const struct stretch_offset *place)
+{
+    for (unsigned i = 0; i < stretch->count; i++) {
+        struct stretch_part *part = &stretch->parts[i];
+        bool here = part->partition == place->partition && part->first <= place->offset && place->offset < part->end;
+        part->next = here ? place->offset : part->end;
+        part->end = here ? place->offset + 1 : part->end;
+    }
+}
+
 static enum exit_code show_one(const struct command *command, const struct letter_reader *reader)
 {
-    const char *text = command->arguments[1];
-    struct stretch_offset first, end;
+    const struct stretch_request all = {.from = {.kind = STRETCH_BEGINNING}, .to = {.kind = STRETCH_NOW}};
+    struct stretch_offset place;
     struct letter_filter filter = {0};
     struct showing showing = {.command = command};
     struct stretch *stretch = NULL;
-    if (!read_place(text, reader->topic, &first)) {
+    if (!read_place(command->arguments[1], reader->topic, &place)) {
         fprintf(stderr, "weir %s: expected PARTITION@OFFSET of %s, as `weir dlq list` tells it, not \"%s\"\n",
-                reader->what, reader->topic, text);
+                reader->what, reader->topic, command->arguments[1]);
         return EXIT_USAGE;
     }
-    end = first;
-    end.offset++;
-    const struct stretch_request request = {
-        .from = {.kind = STRETCH_OFFSETS, .offsets = &first, .offset_count = 1},
-        .to = {.kind = STRETCH_OFFSETS, .offsets = &end, .offset_count = 1},
-    };
-    enum exit_code code = letter_reader_find(reader, &request, &stretch);
-    if (code == EXIT_OK)
+    enum exit_code code = letter_reader_find(reader, &all, &stretch);
+    if (code == EXIT_OK) {
+        narrow(stretch, &place);
         code = read_found(reader, NULL, stretch, &filter, show_first, &showing);
+    }
     if (code == EXIT_OK && showing.found == 0) {
         fprintf(stderr,
                 "weir %s: there is no record %s/%" PRId32 "@%" PRId64 "; `weir dlq list` tells where letters are\n",
-                reader->what, reader->topic, first.partition, first.offset);
+                reader->what, reader->topic, place.partition, place.offset);
         code = EXIT_FAILED;
     }
     stretch_free(stretch);

@@ -23,14 +23,16 @@ static enum status no_memory(struct find *find)
 
 /* -- which partitions -- */
 
+/* The first may come to be the error; it is logged when it does not. */
 static void tell(void *arg, const char *topic, const char *words)
 {
     struct find *find = arg;
     if (find->problem[0] == '\0')
         snprintf(find->problem, sizeof find->problem, "%s: %s", topic, words);
+    else
+        log_warn(find->client.part, "%s: %s", topic, words);
     /* A pattern may well match nothing. */
     find->incomplete = find->incomplete || !kafka_topic_is_pattern(topic);
-    log_warn(find->client.part, "%s: %s", topic, words);
 }
 
 static bool has_topic(const struct find *find, const char *topic)
@@ -133,6 +135,8 @@ static enum status find_all(struct find *find)
     if (find->incomplete && !names_topics(find->request))
         return error_set(find->error, ERROR_FATAL, "%s; name the partitions that are meant to go on without it",
                          find->problem);
+    if (find->problem[0] != '\0')
+        log_warn(find->client.part, "%s", find->problem);
     rd_kafka_topic_partition_list_sort(find->all, NULL, NULL);
     for (int i = 0; i < find->all->cnt; i++)
         find->all->elems[i].offset = RD_KAFKA_OFFSET_INVALID;

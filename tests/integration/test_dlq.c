@@ -62,6 +62,8 @@ static void they_are_listed_and_one_is_shown(void **state)
     assert_int_equal(
         process_run(&process, (const char *const[]){"dlq", "show", "weir.yaml", "0@0", "--raw", "--hex", NULL}), 64);
     assert_int_equal(process_run(&process, (const char *const[]){"dlq", "show", "weir.yaml", "0@5000", NULL}), 1);
+    assert_int_equal(process_run(&process, (const char *const[]){"dlq", "show", "weir.yaml", "9@0", NULL}), 1);
+    assert_true(process_said(&process, "there is no record dlq-list.dlq/9@0; `weir dlq list` tells where letters are"));
     assert_int_equal(process_run(&process, (const char *const[]){"dlq", "show", "weir.yaml", "x@1", NULL}), 64);
     /* Nothing was left behind. */
     assert_int_equal(scene_committed("dlq-list.redrive", "dlq-list.dlq", 0), -1);
@@ -79,7 +81,9 @@ static void what_has_no_dead_letters_says_so(void **state)
     assert_true(process_said(&process, "weir dlq list: weir.yaml has no errors.dead_letter.topic"));
     dlq_configure(&process, "dlq-none", "dlq-none", "");
     assert_int_equal(process_run(&process, LIST), 78);
-    assert_true(process_said(&process, "dlq-none.dlq"));
+    char *said = process_read(&process, "stderr");
+    assert_string_equal(said, "weir dlq list: dlq-none.dlq: there is no such topic\n");
+    free(said);
     kafka_make_topic(scene_producer, "dlq-none.dlq", 1);
     assert_int_equal(process_run(&process, LIST), 0);
     assert_holds(&process, "stdout", "dlq-none.dlq: no dead letters\n");
