@@ -50,6 +50,7 @@ static bool read_stage(struct snapshot *snapshot, const struct metric *metric)
         FIELD("weir_queue_capacity_records", "queue", record_capacity),
         FIELD("weir_queue_capacity_bytes", "queue", byte_capacity),
         FIELD("weir_stage_workers", "stage", workers),
+        FIELD("weir_stage_stuck_seconds", "stage", stuck),
         FIELD("weir_stage_records_in_total", "stage", in),
         FIELD("weir_stage_records_out_total", "stage", out),
         FIELD("weir_retries_total", "stage", retries),
@@ -309,13 +310,13 @@ static void write_stage(FILE *out, const struct snapshot_stage *stage)
     putc('{', out);
     write_text(out, "name", stage->name);
     fprintf(out,
-            ", \"store\": %s, \"blocking\": %s, \"workers\": %" PRId64 ", \"queue\": {\"records\": %" PRId64
-            ", \"bytes\": %" PRId64 ", \"capacity_records\": %" PRId64 ", \"capacity_bytes\": %" PRId64
-            "}, \"in\": %" PRId64 ", \"out\": %" PRId64 ", \"dropped\": %" PRId64 ", \"rejected\": %" PRId64
-            ", \"retries\": %" PRId64,
-            bool_text(stage->store), bool_text(stage->blocking), stage->workers, stage->records, stage->bytes,
-            stage->record_capacity, stage->byte_capacity, stage->in, stage->out, stage->dropped, stage->rejected,
-            stage->retries);
+            ", \"store\": %s, \"blocking\": %s, \"stuck_seconds\": %" PRId64 ", \"workers\": %" PRId64
+            ", \"queue\": {\"records\": %" PRId64 ", \"bytes\": %" PRId64 ", \"capacity_records\": %" PRId64
+            ", \"capacity_bytes\": %" PRId64 "}, \"in\": %" PRId64 ", \"out\": %" PRId64 ", \"dropped\": %" PRId64
+            ", \"rejected\": %" PRId64 ", \"retries\": %" PRId64,
+            bool_text(stage->store), bool_text(stage->blocking), stage->stuck, stage->workers, stage->records,
+            stage->bytes, stage->record_capacity, stage->byte_capacity, stage->in, stage->out, stage->dropped,
+            stage->rejected, stage->retries);
     write_times(out, "batch", &stage->batch);
     if (stage->store) {
         write_times(out, "flush", &stage->flush);

@@ -27,6 +27,7 @@ struct snapshot_stage {
     char name[64];
     bool store, blocking;
     int64_t workers;
+    int64_t stuck;                                          /* s that nothing has come back of what it has in hand */
     int64_t records, bytes, record_capacity, byte_capacity; /* the queue */
     int64_t in, out, dropped, rejected, retries;            /* so far */
     struct snapshot_times batch, flush, end_to_end;         /* the last two: a store's */

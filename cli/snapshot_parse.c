@@ -37,6 +37,7 @@ static void parse_stage(const struct value *object, struct snapshot_stage *ret)
     *ret = (struct snapshot_stage){
         .store = parsed_json_bool(object, "store"),
         .blocking = parsed_json_bool(object, "blocking"),
+        .stuck = number(object, "stuck_seconds"),
         .workers = number(object, "workers"),
         .records = number(&queue, "records"),
         .bytes = number(&queue, "bytes"),

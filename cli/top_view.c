@@ -7,6 +7,7 @@
 
 #include "cli/text.h"
 #include "processor/clock.h"
+#include "processor/pipeline.h"
 
 /* Lines that are being filled; those past the height go nowhere. */
 struct page {
@@ -211,6 +212,16 @@ static bool is_over_half(const struct snapshot_stage *stage)
     return stage->records > stage->record_capacity / 2 || stage->bytes > stage->byte_capacity / 2;
 }
 
+static void add_reason(struct columns *line, const struct snapshot_stage *stage)
+{
+    if (stage->stuck >= PIPELINE_STUCK / CLOCK_SECOND)
+        columns_add(line, COLUMNS_PLAIN, ": nothing has come back of it for %" PRId64 " s", stage->stuck);
+    else if (is_over_half(stage))
+        columns_add(line, COLUMNS_PLAIN, ": its queue is the last that is over half full");
+    else
+        columns_add(line, COLUMNS_PLAIN, ": it fails, and is tried again");
+}
+
 static void add_blocking(struct page *page)
 {
     const struct snapshot *now = page->view->now;
@@ -219,9 +230,7 @@ static void add_blocking(struct page *page)
     add_label(&line, "blocking");
     if (stage != NULL) {
         columns_add(&line, COLUMNS_RED, "%s", stage->name);
-        columns_add(&line, COLUMNS_PLAIN, "%s",
-                    is_over_half(stage) ? ": its queue is the last that is over half full"
-                                        : ": it fails, and is tried again");
+        add_reason(&line, stage);
     } else {
         columns_add(&line, COLUMNS_PLAIN, "nothing: no queue is over half full, and no store fails");
     }

@@ -87,12 +87,14 @@ static enum status build_core(struct pipeline *pipeline, struct context *context
     pipeline->group = group_new(context);
     pipeline->queues = calloc(assembly_queues(pipeline), sizeof(struct queue *));
     pipeline->metrics.blocking = calloc(assembly_queues(pipeline), sizeof(struct metric *));
+    pipeline->metrics.stuck = calloc(assembly_queues(pipeline), sizeof(struct metric *));
     pipeline->transforms = calloc(pipeline->stage_count + 1, sizeof(struct transform *));
     pipeline->storings = calloc(config->store_count, sizeof(struct storing *));
     pipeline->store_envs = calloc(config->store_count, sizeof *pipeline->store_envs);
     if (pipeline->batches == NULL || pipeline->ledger == NULL || pipeline->group == NULL || pipeline->queues == NULL ||
-        pipeline->metrics.blocking == NULL || pipeline->transforms == NULL || pipeline->storings == NULL ||
-        pipeline->store_envs == NULL || brake_init(&pipeline->brake, pipeline->shared->soft) != STATUS_OK)
+        pipeline->metrics.blocking == NULL || pipeline->metrics.stuck == NULL || pipeline->transforms == NULL ||
+        pipeline->storings == NULL || pipeline->store_envs == NULL ||
+        brake_init(&pipeline->brake, pipeline->shared->soft) != STATUS_OK)
         return no_memory(error);
     if (config->exactly_once)
         ledger_keep_in_store(pipeline->ledger);
@@ -115,9 +117,13 @@ static enum status build_queue(struct pipeline *pipeline, unsigned at, const cha
     metrics_label(labels, sizeof labels, "stage", name);
     pipeline->queues[at] = queue_new(&config, pipeline->shared->metrics);
     pipeline->metrics.blocking[at] = metrics_get(pipeline->shared->metrics, METRIC_GAUGE, "weir_stage_blocking",
-                                                 "1 while the stage holds the others up: a store that fails, or the "
-                                                 "stage behind the last queue that is over half full.",
+                                                 "1 while the stage holds the others up: a store that fails, a "
+                                                 "stage of which nothing comes back, or the one behind the last queue "
+                                                 "that is over half full.",
                                                  labels);
+    pipeline->metrics.stuck[at] = metrics_get(pipeline->shared->metrics, METRIC_GAUGE, "weir_stage_stuck_seconds",
+                                              "How long the stage has had work in hand of which nothing came back.",
+                                              labels);
     return pipeline->queues[at] != NULL ? STATUS_OK : no_memory(error);
 }
 
@@ -313,6 +319,11 @@ void assembly_publish_blocking(struct pipeline *pipeline, unsigned blocking)
     }
 }
 
+void assembly_publish_stuck(struct pipeline *pipeline, unsigned queue, int64_t time)
+{
+    metric_set(pipeline->metrics.stuck[queue], time / CLOCK_SECOND);
+}
+
 void assembly_publish(struct pipeline *pipeline)
 {
     struct ledger_counts now;
@@ -346,7 +357,12 @@ void assembly_fini(struct pipeline *pipeline, struct ledger_counts *ret_counts)
     }
     if (pipeline->metrics.blocking != NULL)
         assembly_publish_blocking(pipeline, UINT_MAX);
+    for (unsigned i = 0; pipeline->metrics.stuck != NULL && i < assembly_queues(pipeline); i++) {
+        if (pipeline->metrics.stuck[i] != NULL)
+            assembly_publish_stuck(pipeline, i, 0);
+    }
     free(pipeline->metrics.blocking);
+    free(pipeline->metrics.stuck);
     for (unsigned i = 0; pipeline->queues != NULL && i < assembly_queues(pipeline); i++)
         queue_free(pipeline->queues[i]);
     batch_pool_free(pipeline->batches);

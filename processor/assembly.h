@@ -18,7 +18,8 @@
 struct pipeline_metrics {
     struct metric *verdicts[VERDICT_DEAD_LETTERED + 1];
     struct metric *abandoned, *in_flight, *budget_used, *budget_size;
-    struct metric **blocking; /* one a queue: does what is behind it hold the others up? */
+    /* One a queue, of what is behind it: does it hold the others up, and for how long has nothing come back of it? */
+    struct metric **blocking, **stuck;
 };
 
 struct pipeline {
@@ -55,6 +56,8 @@ void assembly_fini(struct pipeline *pipeline, struct ledger_counts *ret_counts);
 unsigned assembly_queues(const struct pipeline *pipeline);
 /* Says which queue (its number; UINT_MAX: none) is in front of what holds the others up. */
 void assembly_publish_blocking(struct pipeline *pipeline, unsigned blocking);
+/* For how long (ns) nothing has come back of what is behind the queue. */
+void assembly_publish_stuck(struct pipeline *pipeline, unsigned queue, int64_t time);
 /* Brings the metrics of verdicts and memory up to date. */
 void assembly_publish(struct pipeline *pipeline);
 

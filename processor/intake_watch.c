@@ -37,9 +37,10 @@ static void say_stalled(struct intake_partition *partition, int64_t lag, int64_t
                  closed != NULL ? closed : "");
     else
         snprintf(why, sizeof why, "%s",
-                 closed != NULL      ? closed
-                 : intake->connected ? "the broker sends nothing"
-                                     : intake->state_reason);
+                 closed != NULL                                      ? closed
+                 : ledger_partition_in_flight(partition->ledger) > 0 ? "what is in flight has no verdict yet"
+                 : intake->connected                                 ? "the broker sends nothing"
+                                                                     : intake->state_reason);
     if (!partition->stalled)
         log_error("watchdog", "%s/%d: %lld records behind and no progress for %lld s: %s", partition->topic,
                   partition->partition, (long long)lag, (long long)seconds, why);

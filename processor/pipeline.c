@@ -48,14 +48,37 @@ static bool is_over_half(struct queue *queue)
     return stats.records > capacity->records / 2 || stats.bytes > capacity->bytes / 2;
 }
 
-/* What holds the others up: a store that fails, whose queue need not be full for that (memory may be so before); else what the last full queue is in front of.
- * UINT_MAX: nothing does. */
+/* For how long (ns) what is behind this queue has been at it, and nothing came back. */
+static int64_t stuck(struct pipeline *pipeline, unsigned queue)
+{
+    return queue < pipeline->stage_count ? transform_stuck(pipeline->transforms[queue])
+                                         : storing_stuck(pipeline->storings[queue - pipeline->stage_count]);
+}
+
+/* The last one of which nothing comes back. UINT_MAX: there is none. */
+static unsigned find_stuck(struct pipeline *pipeline)
+{
+    unsigned found = UINT_MAX;
+    for (unsigned i = 0; i < assembly_queues(pipeline); i++) {
+        int64_t time = stuck(pipeline, i);
+        assembly_publish_stuck(pipeline, i, time);
+        if (time >= PIPELINE_STUCK)
+            found = i;
+    }
+    return found;
+}
+
+/* What holds the others up: a store that fails, or of which nothing comes back, whose queue need not be full for that (memory may be so before, or little comes); else what
+ * the last full queue is in front of. UINT_MAX: nothing does. */
 static unsigned find_blocking(struct pipeline *pipeline)
 {
+    unsigned stuck = find_stuck(pipeline);
     for (unsigned i = 0; i < pipeline->config->store_count; i++) {
         if (storing_is_troubled(pipeline->storings[i]))
             return pipeline->stage_count + i;
     }
+    if (stuck != UINT_MAX)
+        return stuck;
     for (unsigned i = assembly_queues(pipeline); i > 0; i--) {
         if (is_over_half(pipeline->queues[i - 1]))
             return i - 1;

@@ -48,6 +48,8 @@ struct pipeline_store {
 };
 
 enum { PIPELINE_QUEUE_RECORDS = 16384 };
+/* When nothing has come back of a stage or a store for so long, it is what holds the others up. */
+#define PIPELINE_STUCK (10 * CLOCK_SECOND)
 
 /* All that it points to lives longer than any run. */
 struct pipeline_config {

@@ -92,6 +92,11 @@ bool storing_is_troubled(const struct storing *storing)
     return atomic_load_explicit(&storing->troubled, memory_order_relaxed) > 0;
 }
 
+int64_t storing_stuck(struct storing *storing)
+{
+    return calls_stuck(&storing->calls, clock_now());
+}
+
 int64_t storing_latency(struct storing *storing)
 {
     int64_t spent = atomic_load_explicit(&storing->spent, memory_order_relaxed);

@@ -48,6 +48,8 @@ void storing_urge(struct storing *storing);
 void storing_relax(struct storing *storing);
 /* How much of its time (write and flush, ns) the store spent on each record that it stored since the last call; 0: it stored none. By one thread. */
 int64_t storing_latency(struct storing *storing);
+/* For how long (ns) the store has been at it without one call coming back; 0: it has nothing to do, or goes on. By one thread. */
+int64_t storing_stuck(struct storing *storing);
 /* Does it fail, and is being tried again? Any thread. */
 bool storing_is_troubled(const struct storing *storing);
 /* After queue_close(input): waits until everything is flushed and the stores are closed. */

@@ -142,7 +142,9 @@ static enum status try_moves(struct worker *worker, bool *ret_moved, struct erro
     *ret_moved = count > 0;
     if (count == 0)
         return STATUS_OK;
+    calls_begin(&worker->storing->calls);
     status = config->type->offsets->move(worker->store, worker->moves, count, worker->context, error);
+    calls_end(&worker->storing->calls);
     /* A store that shows who it is by its source's membership may have done so with the membership that came after. */
     return status == STATUS_OK && !ledger_holds_moves(config->ledger, count, prepared) ? STATUS_EMPTY : status;
 }
@@ -177,8 +179,11 @@ static enum status flush_once(struct worker *worker, struct error *error)
     enum status status = STATUS_OK;
     if (storing->config.exactly_once)
         status = move_offsets(worker, &moved, error);
-    if (status == STATUS_OK && (moved || worker->held.first != NULL))
+    if (status == STATUS_OK && (moved || worker->held.first != NULL)) {
+        calls_begin(&storing->calls);
         status = storing->config.type->flush(worker->store, worker->context, error);
+        calls_end(&storing->calls);
+    }
     storing_note_time(storing, storing->flush_time, clock_now() - begin);
     if (status == STATUS_OK && moved)
         ledger_moved(storing->config.ledger);

@@ -11,6 +11,7 @@
 #include <stdatomic.h>
 
 #include "processor/backoff.h"
+#include "processor/calls.h"
 #include "processor/held.h"
 #include "processor/rejects.h"
 #include "processor/storing.h"
@@ -23,6 +24,7 @@ struct storing {
     struct pool *pool;
     _Atomic int urged;
     _Atomic int troubled;             /* workers that are trying again */
+    struct calls calls;               /* write, flush and move */
     _Atomic int64_t spent;            /* ns in write and flush */
     _Atomic int64_t settled;          /* records */
     int64_t spent_seen, settled_seen; /* the thread's that asks for the latency */

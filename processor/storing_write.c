@@ -167,7 +167,9 @@ enum status storing_write(struct worker *worker, struct batch *batch, bool again
     struct storing *storing = worker->storing;
     for (;;) {
         int64_t begin = clock_now();
+        calls_begin(&storing->calls);
         enum status status = storing->config.type->write(worker->store, batch, worker->context, error);
+        calls_end(&storing->calls);
         storing_note_time(storing, storing->write_time, clock_now() - begin);
         if (status == STATUS_OK) {
             if (!again)

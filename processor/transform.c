@@ -4,6 +4,7 @@
 
 #include "processor/backoff.h"
 #include "processor/brake.h"
+#include "processor/calls.h"
 #include "processor/check.h"
 #include "processor/clock.h"
 #include "processor/ledger.h"
@@ -22,6 +23,7 @@ struct transform {
     struct sequencer *sequencer; /* NULL: not ordered */
     struct pool *pool;
     struct rejects rejects;
+    struct calls calls; /* of run_steps */
     struct metric *in, *out, *retries, *duration;
 };
 
@@ -219,7 +221,9 @@ static enum status work_part(struct worker *worker, struct batch *batch, uint64_
 {
     struct transform *transform = worker->transform;
     int64_t begin = clock_now();
+    calls_begin(&transform->calls);
     enum status status = run_steps(worker, batch, ret_rest);
+    calls_end(&transform->calls);
     metric_observe(transform->duration, clock_now() - begin, 1);
     if (status == STATUS_OK && transform->sequencer != NULL)
         status = sequencer_wait(transform->sequencer, turn, worker->context);
@@ -347,6 +351,11 @@ enum status transform_start(struct transform *transform, struct group *group, st
 void transform_tick(struct transform *transform, int64_t latency)
 {
     pool_tick(transform->pool, latency);
+}
+
+int64_t transform_stuck(struct transform *transform)
+{
+    return calls_stuck(&transform->calls, clock_now());
 }
 
 enum status transform_join(struct transform *transform, struct context *context)

@@ -51,6 +51,8 @@ enum status transform_new(const struct transform_config *config, struct transfor
 void transform_free(struct transform *transform); /* after its workers ended; NULL is fine */
 enum status transform_start(struct transform *transform, struct group *group, struct error *error) WARN_UNUSED;
 void transform_tick(struct transform *transform, int64_t latency); /* every POOL_TICK; see pool_tick */
+/* For how long (ns) its steps have been at work, with their retries, without one batch being done; 0: there is none, or it goes on. By one thread. */
+int64_t transform_stuck(struct transform *transform);
 /* After queue_close(input): waits for the workers. */
 enum status transform_join(struct transform *transform, struct context *context);
 

@@ -190,6 +190,36 @@ static void a_store_that_fails_is_what_blocks(void **state)
     running_fini(&running);
 }
 
+static bool is_past_ten(void *arg)
+{
+    return metric_get(arg) >= 10;
+}
+
+/* No call fails, and its queue is all but empty. */
+static void a_store_that_hangs_is_what_blocks(void **state)
+{
+    (void)state;
+    struct running running;
+    running_init(&running, 1);
+    running.config.exit_at_end = false;
+    memory_store_block(running.store, MEMORY_FLUSH);
+    running_produce(&running, 1, 100);
+    running_start(&running);
+    struct metric *blocking = metrics_get(running.shared.metrics, METRIC_GAUGE, "weir_stage_blocking", "",
+                                          "stage=\"out\"");
+    struct metric *stuck = metrics_get(running.shared.metrics, METRIC_GAUGE, "weir_stage_stuck_seconds", "",
+                                       "stage=\"out\"");
+    assert_true(eventually(is_past_ten, stuck));
+    assert_true(eventually(is_one, blocking));
+    memory_store_release(running.store, MEMORY_FLUSH);
+    assert_true(eventually(is_zero, blocking));
+    assert_true(eventually(is_zero, stuck));
+    context_cancel(running.shared.soft);
+    assert_int_equal(running_wait(&running), STATUS_OK);
+    assert_all_stored_once_in_order(running.store, 100);
+    running_fini(&running);
+}
+
 static void a_partition_without_progress_is_an_incident_that_names_the_store(void **state)
 {
     (void)state;
@@ -224,6 +254,7 @@ int main(void)
         cmocka_unit_test(a_lost_partition_comes_again_and_nothing_of_the_old_epoch_is_committed),
         cmocka_unit_test(ready_follows_the_store_and_the_drain),
         cmocka_unit_test(a_store_that_fails_is_what_blocks),
+        cmocka_unit_test(a_store_that_hangs_is_what_blocks),
         cmocka_unit_test(a_partition_without_progress_is_an_incident_that_names_the_store),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

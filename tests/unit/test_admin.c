@@ -155,9 +155,9 @@ static void status_is_json_of_what_the_metrics_say(void **state)
     assert_non_null(strstr(fixture->answer, "Content-Type: application/json\r\n"));
     assert_non_null(strstr(body(fixture), "\"ready\": false"));
     assert_non_null(strstr(body(fixture), "\"problems\": \"kafka: away\\n\""));
-    assert_non_null(strstr(body(fixture),
-                           "\"stages\": [{\"name\": \"decode\", \"store\": false, \"blocking\": false, \"workers\": 0, "
-                           "\"queue\": {\"records\": 7, "));
+    assert_non_null(strstr(body(fixture), "\"stages\": [{\"name\": \"decode\", \"store\": false, \"blocking\": false, "
+                                          "\"stuck_seconds\": 0, \"workers\": 0, "
+                                          "\"queue\": {\"records\": 7, "));
     assert_non_null(strstr(body(fixture), "\"errors\": null}\n"));
 }
 

@@ -245,7 +245,7 @@ static void lag_without_progress_is_an_incident_with_a_reason(void **state)
     assert_int_equal(intaking_metric(&f, METRIC_GAUGE, "weir_kafka_partition_stalled", INTAKING_PARTITION_0), 1);
     assert_false(health_ready(f.health, why, sizeof why));
     assert_memory_equal(why, "watchdog: orders/0: 200 records behind and no progress for ", 59);
-    assert_non_null(strstr(why, ": the broker sends nothing\n"));
+    assert_non_null(strstr(why, ": what is in flight has no verdict yet\n"));
     assert_false(intake_has_room(f.intake, NULL));
     intake_tick(f.intake, NULL);
     assert_false(health_ready(f.health, why, sizeof why));
@@ -257,6 +257,20 @@ static void lag_without_progress_is_an_incident_with_a_reason(void **state)
     intake_tick(f.intake, NULL);
     assert_true(health_ready(f.health, why, sizeof why));
     assert_int_equal(intaking_metric(&f, METRIC_GAUGE, "weir_stalled", NULL), 0);
+    intaking_fini(&f);
+}
+
+static void a_broker_that_sends_nothing_is_named(void **state)
+{
+    (void)state;
+    struct intaking f;
+    char why[512];
+    intaking_init(&f);
+    struct stall stall = {.fixture = &f};
+    intake_position(intaking_assign(&f, 0, 0), 0, 200);
+    assert_true(eventually(is_stalled, &stall));
+    assert_false(health_ready(f.health, why, sizeof why));
+    assert_non_null(strstr(why, ": the broker sends nothing\n"));
     intaking_fini(&f);
 }
 
@@ -395,6 +409,7 @@ int main(void)
         cmocka_unit_test(the_sources_state_is_its_health),
         cmocka_unit_test(lag_is_what_lies_between_settled_and_end),
         cmocka_unit_test(lag_without_progress_is_an_incident_with_a_reason),
+        cmocka_unit_test(a_broker_that_sends_nothing_is_named),
         cmocka_unit_test(a_partition_without_lag_never_stalls),
         cmocka_unit_test(what_the_source_holds_back_by_its_pace_does_not_stall_but_what_is_in_flight_does),
         cmocka_unit_test(what_is_no_record_at_the_end_is_no_lag_and_no_stall),

@@ -215,7 +215,13 @@ static void what_blocks_is_named(void **state)
     const struct top_view failing = {.now = now, .url = "u"};
     assert_has(page(&failing, 120, 50, false), "  blocking   sqlite: it fails, and is tried again; nothing is");
     free(now);
+    gauge("weir_stage_stuck_seconds", labels_of("stage", "sqlite"), 12);
+    now = look(10000, true);
+    const struct top_view hanging = {.now = now, .url = "u"};
+    assert_has(page(&hanging, 120, 50, false), "  blocking   sqlite: nothing has come back of it for 12 s; nothing is");
+    free(now);
     gauge("weir_stage_blocking", labels_of("stage", "sqlite"), 0);
+    gauge("weir_stage_stuck_seconds", labels_of("stage", "sqlite"), 0);
     gauge("weir_intake_paused", NULL, 0);
     now = look(10000, true);
     assert_null(top_view_blocking(now));
