@@ -49,6 +49,7 @@ struct archive_feed {
     pthread_mutex_t mutex;
     pthread_cond_t changed;
     bool woken; /* mutex */
+    int lock;   /* of the progress; -1: none is kept */
 };
 
 enum status archive_feed_no_memory(struct archive_feed *feed);

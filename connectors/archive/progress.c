@@ -28,6 +28,11 @@ bool archive_progress_path(const char *dir, const char *service, char *ret, size
            snprintf(ret, size, "%s/.weir-%s.progress", dir, plain) < (int)size;
 }
 
+static enum status no_name(const char *dir, const char *service, struct error *error)
+{
+    return error_set(error, ERROR_FATAL, "\"%s\" makes no good name of a file in %s", service, dir);
+}
+
 /* -- the request -- */
 
 static void hash_text(XXH64_state_t *state, const char *text)
@@ -83,6 +88,22 @@ const char *archive_progress_words(const char *seal)
 bool archive_progress_same(const char *seal, const char *other)
 {
     return strncmp(seal, other, ARCHIVE_HASH_SIZE) == 0;
+}
+
+/* -- who is at work -- */
+
+enum status archive_progress_lock(const char *dir, const char *service, int *ret_fd, struct error *error)
+{
+    char path[PATH_MAX], lock[PATH_MAX];
+    if (!archive_progress_path(dir, service, path, sizeof path) ||
+        snprintf(lock, sizeof lock, "%s.lock", path) >= (int)sizeof lock)
+        return no_name(dir, service, error);
+    *ret_fd = open(lock, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+    if (*ret_fd < 0)
+        return disk_failed("write", lock, error);
+    if (!disk_lock(*ret_fd))
+        return error_set(error, ERROR_FATAL, "another process is at work under this name: it has locked %s", lock);
+    return STATUS_OK;
 }
 
 /* -- reading -- */
@@ -190,7 +211,7 @@ enum status archive_progress_read(const char *dir, const char *service, struct s
     char path[PATH_MAX], *text;
     *ret = NULL;
     if (!archive_progress_path(dir, service, path, sizeof path))
-        return error_set(error, ERROR_FATAL, "\"%s\" makes no good name of a file in %s", service, dir);
+        return no_name(dir, service, error);
     enum status status = load(path, &text, error);
     if (status != STATUS_OK || text == NULL)
         return status;
@@ -223,7 +244,7 @@ enum status archive_progress_write(const char *dir, const char *service, const s
     char path[PATH_MAX], new_path[PATH_MAX];
     if (!archive_progress_path(dir, service, path, sizeof path) ||
         snprintf(new_path, sizeof new_path, "%s.new", path) >= (int)sizeof new_path)
-        return error_set(error, ERROR_FATAL, "\"%s\" makes no good name of a file in %s", service, dir);
+        return no_name(dir, service, error);
     FILE *file = fopen(new_path, "we");
     if (file == NULL)
         return disk_failed("write", new_path, error);

@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "connectors/archive/feed.h"
 #include "connectors/archive/find.h"
@@ -32,6 +33,8 @@ static void source_close(void *arg)
     archive_catalog_fini(&source->catalog);
     free(source->parts);
     free(source->headers);
+    if (source->lock >= 0)
+        close(source->lock);
     CHECK_CALL(pthread_cond_destroy(&source->changed));
     CHECK_CALL(pthread_mutex_destroy(&source->mutex));
     free(source);
@@ -85,9 +88,14 @@ static enum status source_open(const void *config, const struct connector_env *e
     source->service = env->service;
     source->taken = source->taken_before = offsets_get_taken(env->offsets);
     source->error = error;
+    source->lock = -1;
     CHECK_CALL(pthread_mutex_init(&source->mutex, NULL));
     init_condition(&source->changed);
-    enum status status = archive_catalog_read(source->config->dir, NULL, -1, &source->catalog, error);
+    enum status status = STATUS_OK;
+    if (env->stretch->progress != NULL)
+        status = archive_progress_lock(source->config->dir, source->service, &source->lock, error);
+    if (status == STATUS_OK)
+        status = archive_catalog_read(source->config->dir, NULL, -1, &source->catalog, error);
     if (status == STATUS_OK && (source->parts = calloc(env->stretch->count + 1, sizeof *source->parts)) == NULL)
         status = archive_feed_no_memory(source);
     if (status == STATUS_OK && env->stretch->speed <= 0 && (source->inflater = archive_inflater_new()) == NULL)

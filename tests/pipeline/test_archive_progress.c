@@ -4,8 +4,10 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 #include <cmocka.h>
 
+#include "connectors/archive/progress.h"
 #include "tests/support/archive_scene.h"
 
 static void a_run_goes_on_where_the_last_one_ended(void **state)
@@ -61,6 +63,30 @@ static void two_services_keep_progress_of_one_name_apart(void **state)
     archive_scene_must_find(&scene);
     assert_false(scene.stretch->resumed);
     assert_int_equal(stretch_left(scene.stretch), 10000);
+    archive_scene_fini(&scene);
+}
+
+static void nobody_else_works_under_the_name_meanwhile(void **state)
+{
+    (void)state;
+    struct archive_scene scene;
+    struct error error;
+    int lock;
+    archive_scene_init(&scene);
+    scene.request.progress = "fix";
+    archive_scene_must_find(&scene);
+    assert_int_equal(archive_progress_lock(scene.archived.dir, "test", &lock, &error), STATUS_OK);
+    archive_scene_begin(&scene);
+    scene.running.supervisor.restarts_max = 0;
+    assert_int_equal(running_run(&scene.running), STATUS_FAILED);
+    archive_scene_assert_fatal(STATUS_FAILED, &scene.running.error, "another process is at work under this name");
+    assert_int_equal(memory_store_count(scene.running.store), 0);
+    running_fini(&scene.running);
+    close(lock);
+    archive_scene_begin(&scene);
+    assert_int_equal(running_run(&scene.running), STATUS_OK);
+    assert_int_equal(memory_store_count(scene.running.store), 10000);
+    running_fini(&scene.running);
     archive_scene_fini(&scene);
 }
 
@@ -131,6 +157,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_run_goes_on_where_the_last_one_ended),
+        cmocka_unit_test(nobody_else_works_under_the_name_meanwhile),
         cmocka_unit_test(two_services_keep_progress_of_one_name_apart),
         cmocka_unit_test(a_progress_that_is_not_as_it_was_written_is_refused),
         cmocka_unit_test(what_has_no_verdict_comes_again),
